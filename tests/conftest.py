@@ -1,0 +1,56 @@
+"""Every test runs with warnings as errors, fixed seeds and two logical CPU devices."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_memory_of_other_modules():
+    yield
+    keras.backend.clear_session()
+
+
+@pytest.fixture
+def golden():
+    """Loads an item of tests/golden as (arrays, scalars)."""
+
+    def load(name):
+        scalars = json.loads((GOLDEN / "scalars.json").read_text())
+        with np.load(GOLDEN / f"{name}.npz") as arrays:
+            return dict(arrays), scalars.get(name, {})
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """A MirroredStrategy over the two logical CPU devices.
+
+    One for all tests: every new one numbers its collective operations from the same start, and
+    TensorFlow takes a second one's for the first one's.
+    """
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
