@@ -1,0 +1,194 @@
+"""Adaptive similarity bootstrapping."""
+
+import numpy as np
+
+from keras_adasim.pairing.draws import uniform
+from keras_adasim.pairing.pairing import Pairing
+from keras_adasim.pairing.record_window import RecordWindow
+from keras_adasim.pairing.registry import register
+from keras_adasim.pairing.validation import check_count, check_integers
+from keras_adasim.pairing.vote import vote
+
+
+@register("adasim")
+class AdaptiveWindow(Pairing):
+    """Pairs an image with a neighbor that a window of epochs agrees on, once it can be trusted.
+
+    For every image the similarities of each neighbor are added up over the last W epochs and
+    divided by W. If the strongest of them is the image itself, the latent space is judged good
+    enough around it: the gate is open, and the partner is drawn from the softmax over the k
+    strongest. Otherwise, and before W epochs have been pushed, an image is paired with itself.
+
+    Ties go to the smaller id. A neighbor missing from an epoch adds nothing for it.
+
+    Args:
+        num_images: Number of images N.
+        window: Number of epochs W that vote.
+        topk: Number of neighbors k in a record, and of candidates.
+        temperature: Temperature of the softmax. 0 pairs every image with itself.
+        seed: Seed of the draws.
+
+    Reference:
+        - [AdaSim](https://github.com/tileb1/AdaSim), `DatasetFolderAdaSim.__getitem__`; the tie
+          rule is ours.
+
+    Example:
+    ```python
+    pairing = AdaptiveWindow(num_images=50_000, window=5)
+    for epoch in range(20):
+        ...  # train with pairing.partners(indices)
+        pairing.push(bank.ids, bank.similarities)
+    ```
+    """
+
+    needs_neighbors = True
+
+    # Images whose records are sorted together: a chunk's arrays stay in the processor's cache,
+    # and a request for all images does not need memory for all records.
+    _vote_chunk = 256
+
+    def __init__(self, num_images, window=50, topk=10, temperature=1e-3, seed=0):
+        super().__init__(num_images)
+        self.window = check_count("window", window)
+        self.topk = check_count("topk", topk)
+        self.seed = check_count("seed", seed, minimum=0)
+        if not 0 <= temperature < float("inf"):
+            raise ValueError(
+                "Expected `temperature` to be a non-negative number (the paper's is 0.001). "
+                f"Received: temperature={temperature!r}"
+            )
+        self.temperature = float(temperature)
+        self._window = RecordWindow(self.num_images, self.window, self.topk)
+
+    @staticmethod
+    def memory_bytes(num_images, window=50, topk=10):
+        """Returns the bytes that a full window takes in every process."""
+        return RecordWindow.memory_bytes(num_images, window, topk)
+
+    def distribution(self, indices):
+        """Returns the distributions that partners are drawn from.
+
+        Args:
+            indices: (n,) int array of image ids.
+
+        Returns:
+            Tuple of the candidates' ids, (n, k) int64, by falling similarity; their
+            probabilities, (n, k) float64, each row summing to 1; and whether the gate is open,
+            (n,) bool. With a closed gate the image itself comes first with 1, then the other
+            candidates with 0. Places without a candidate hold the image itself with 0.
+        """
+        indices = check_integers("indices", indices, (None,), self.num_images)
+        with self._lock:
+            ids, sums, found = self._vote(indices)
+            is_full = self._pushes >= self.window
+        is_open = (ids[:, 0] == indices) & is_full
+        probabilities = self._softmax(sums / (self._window.scale * self.window), found)
+        ids = np.where(found, ids, indices[:, None])
+        closed = np.flatnonzero(~is_open)
+        ids[closed] = _own_id_first(ids[closed], indices[closed])
+        probabilities[closed] = np.arange(self.topk) == 0
+        return ids, probabilities, is_open
+
+    def records(self, indices):
+        """Returns what the window holds, for inspection.
+
+        Args:
+            indices: (n,) int array of image ids.
+
+        Returns:
+            Tuple of (n, w, k) arrays, oldest epoch first, where w is the smaller of W and the
+            number of pushes: int64 ids and float64 similarities.
+        """
+        indices = check_integers("indices", indices, (None,), self.num_images)
+        with self._lock:
+            first = max(self._pushes - self.window, 0)
+            words = self._window.read(indices, np.arange(first, self._pushes) % self.window)
+        return self._window.unpack(words)
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict."""
+        return {
+            **super().get_config(),
+            "window": self.window,
+            "topk": self.topk,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }
+
+    def push(self, ids, similarities):
+        """Moves the window on by an epoch.
+
+        Args:
+            ids: (N, k) int array, the neighbors of every image as the bank recorded them. An
+                image that was not visited keeps its previous record.
+            similarities: (N, k) float array, their cosine similarities.
+
+        Raises:
+            ValueError: If a shape or dtype is wrong, an id is not in [0, N), or a similarity is
+                not in [-1, 1]. The window does not move then.
+        """
+        super().push(ids, similarities)
+
+    def _record(self, ids, similarities):
+        self._window.write(self._pushes % self.window, ids, similarities)
+
+    def _vote(self, indices):
+        shape = (len(indices), self.topk)
+        ids, sums, found = np.zeros(shape, int), np.zeros(shape, int), np.zeros(shape, bool)
+        filled = min(self._pushes, self.window)
+        bits = self._window.fraction_bits
+        for start in range(0, len(indices) if filled else 0, self._vote_chunk):
+            rows = slice(start, start + self._vote_chunk)
+            if filled == self.window:
+                words = self._window.read_full(indices[rows])
+            else:
+                words = self._window.read(indices[rows], slice(filled))
+                words = words.reshape(len(words), -1)
+            ids[rows], sums[rows], found[rows] = vote(words, bits, self.topk)
+        return ids, sums, found
+
+    def _softmax(self, similarities, found):
+        if self.temperature == 0:
+            return np.repeat([np.arange(self.topk) == 0], len(found), axis=0).astype(float)
+        # The first place holds the largest; -inf leaves nothing to places without a candidate.
+        logits = (similarities - similarities[:, :1]) / self.temperature
+        weights = np.exp(np.where(found, logits, -np.inf))
+        return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+
+    def _draw(self, indices):
+        return self._draw_and_gate(indices)[0]
+
+    def _draw_and_gate(self, indices):
+        if self._pushes < self.window:
+            return indices, np.zeros(len(indices), bool)
+        ids, probabilities, is_open = self.distribution(indices)
+        edges = probabilities.cumsum(axis=1)
+        edges /= edges[:, -1:]  # to exactly 1, which no draw reaches
+        draws = uniform(self.seed, self._pushes, indices)
+        place = np.count_nonzero(draws[:, None] >= edges, axis=1)
+        return ids[np.arange(len(ids)), place], is_open
+
+    def _measure(self):
+        partners, is_open = zip(*map(self._draw_and_gate, self._chunks()), strict=True)
+        self._table = np.concatenate(partners)
+        return {
+            "gate_open": float(np.concatenate(is_open).mean()),
+            "partner_is_self": self._share_of_self(),
+        }
+
+    def _arrays(self):
+        return {"records_high": self._window.high, "records_low": self._window.low}
+
+
+def _own_id_first(ids, indices):
+    """Moves `indices` to the front of each row of `ids`, where they were and where they were not.
+
+    Rows that lack the own id lose their last entry for it.
+    """
+    is_own = ids == indices[:, None]
+    is_own[:, -1] |= ~is_own.any(axis=1)
+    # A stable sort of "is not the own id, or a later copy of it" keeps the order of the others.
+    order = np.argsort(is_own.cumsum(axis=1) * is_own != 1, axis=1, kind="stable")
+    ids = np.take_along_axis(ids, order, axis=1)
+    ids[:, 0] = indices
+    return ids

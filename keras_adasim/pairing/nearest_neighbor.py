@@ -1,0 +1,48 @@
+"""Naive nearest-neighbor bootstrapping."""
+
+import numpy as np
+
+from keras_adasim.pairing.pairing import Pairing
+from keras_adasim.pairing.registry import register
+from keras_adasim.pairing.validation import check_count, check_integers, check_similarities
+
+
+@register("nearest")
+class NearestNeighbor(Pairing):
+    """Pairs every image with the top neighbor of its latest record that is not the image itself.
+
+    There is neither window nor gate, and partners are used from the second epoch on. This is the
+    arm that the AdaSim paper reports to hurt or collapse self-distillation: a baseline, not a
+    recommendation. An image without a record, or whose neighbors are rows of the bank that were
+    never written (their similarity is exactly 0), is paired with itself.
+
+    Args:
+        num_images: Number of images N.
+        topk: Number of neighbors k in a record.
+    """
+
+    needs_neighbors = True
+
+    def __init__(self, num_images, topk=10):
+        super().__init__(num_images)
+        self.topk = check_count("topk", topk)
+        self._partners = np.arange(self.num_images)
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict."""
+        return {**super().get_config(), "topk": self.topk}
+
+    def _record(self, ids, similarities):
+        shape = (self.num_images, self.topk)
+        ids = check_integers("ids", ids, shape, self.num_images)
+        similarities = check_similarities("similarities", similarities, shape)
+        own = np.arange(self.num_images)
+        eligible = (ids != own[:, None]) & (similarities != 0)
+        first = eligible.argmax(axis=1)
+        self._partners[...] = np.where(eligible[own, first], ids[own, first], own)
+
+    def _draw(self, indices):
+        return self._partners[indices]
+
+    def _arrays(self):
+        return {"partners": self._partners}

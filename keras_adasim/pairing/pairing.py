@@ -1,0 +1,160 @@
+"""The base class of all pairings."""
+
+import threading
+
+import numpy as np
+
+from keras_adasim.pairing.validation import check_count, check_integers
+
+
+class Pairing:
+    """Decides which image the second view of an image comes from.
+
+    A pairing is asked for partners by the input pipeline, batch by batch, and given the neighbors
+    that the bank recorded once per epoch. Between two pushes its answers do not change. All
+    methods may be called from several threads at once.
+
+    Subclasses implement `_draw`, which finds the partners, and, where they learn from the bank's
+    records, `_record`.
+
+    Args:
+        num_images: Number of images of the data set, or None if the pairing serves any number.
+
+    Attributes:
+        needs_neighbors: Whether `push` needs the records of a bank.
+    """
+
+    needs_neighbors = False
+
+    # Images that are looked at together when all of them are.
+    _chunk = 65536
+
+    def __init__(self, num_images=None):
+        self.num_images = None if num_images is None else check_count("num_images", num_images)
+        self._pushes = 0
+        self._lock = threading.RLock()
+        self._forget()
+
+    @property
+    def pushes(self):
+        """Number of epochs pushed so far."""
+        return self._pushes
+
+    def push(self, ids=None, similarities=None):
+        """Takes the records of a finished epoch and moves on to the next.
+
+        Args:
+            ids: (N, k) int array, the neighbors of every image as the bank recorded them. May be
+                left out for pairings that do not look at neighbors.
+            similarities: (N, k) float array, their cosine similarities, falling.
+        """
+        with self._lock:
+            self._record(ids, similarities)
+            self._pushes += 1
+            self._forget()
+
+    def partners(self, indices):
+        """Returns the images that the second views come from.
+
+        Args:
+            indices: (n,) int array of image ids.
+
+        Returns:
+            (n,) int64 array of image ids. Equal for equal `indices` until the next push.
+
+        Raises:
+            ValueError: If `indices` is not a vector of integers in [0, N).
+        """
+        indices = check_integers("indices", indices, (None,), self.num_images)
+        with self._lock:
+            partners = self._draw(indices) if self._table is None else self._table[indices]
+            return np.array(partners, np.int64)
+
+    def statistics(self):
+        """Measures the partners now in force over all images.
+
+        Returns:
+            Dict of floats: `"partner_is_self"`, the share of images paired with themselves, and
+            `"gate_open"`, the share of images with an open gate, for pairings that have one.
+        """
+        with self._lock:
+            if self._summary is None:
+                self._summary = self._measure()
+            return dict(self._summary)
+
+    def get_state(self):
+        """Returns everything that decides the coming partners, as a dict of NumPy arrays."""
+        with self._lock:
+            state = {"pushes": np.asarray(self._pushes, np.int64)}
+            return state | {name: array.copy() for name, array in self._arrays().items()}
+
+    def set_state(self, state):
+        """Restores what `get_state` returned.
+
+        Args:
+            state: Dict of arrays.
+
+        Raises:
+            ValueError: If a name, shape or dtype is not that of this pairing.
+        """
+        expected = {"pushes": np.asarray(0, np.int64)} | self._arrays()
+        if set(state) != set(expected):
+            raise ValueError(
+                f"Expected `state` with the entries {sorted(expected)}, as "
+                f"{type(self).__name__} saves them. Received: {sorted(state)}"
+            )
+        arrays = {name: np.asarray(value) for name, value in state.items()}
+        for name, array in expected.items():
+            if (arrays[name].shape, arrays[name].dtype) != (array.shape, array.dtype):
+                raise ValueError(
+                    f"Expected `state[{name!r}]` of shape {array.shape} and dtype {array.dtype}. "
+                    f"Received: shape {arrays[name].shape}, dtype {arrays[name].dtype}. Build "
+                    "the pairing with the arguments of the run that saved it."
+                )
+        pushes = check_count("state['pushes']", int(arrays.pop("pushes")), minimum=0)
+        with self._lock:
+            self._restore(arrays)
+            self._pushes = pushes
+            self._forget()
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict."""
+        return {"num_images": self.num_images}
+
+    @classmethod
+    def from_config(cls, config):
+        """Builds a pairing from what `get_config` returned. Its state travels separately."""
+        return cls(**config)
+
+    def _forget(self):
+        # Statistics, and all partners where those had to be found for them: true until a push.
+        self._summary = None
+        self._table = None
+
+    def _record(self, ids, similarities):
+        """Learns from the records of an epoch; by default nothing."""
+
+    def _draw(self, indices):
+        """Returns the partners of valid `indices`, called under the lock."""
+        raise NotImplementedError(f"{type(self).__name__} must implement `_draw(indices)`.")
+
+    def _arrays(self):
+        """Returns the arrays that make up the state, beside the number of pushes."""
+        return {}
+
+    def _restore(self, arrays):
+        for name, array in self._arrays().items():
+            array[...] = arrays[name]
+
+    def _measure(self):
+        if self.num_images is None:
+            return {"partner_is_self": 1.0}
+        self._table = np.concatenate([self._draw(indices) for indices in self._chunks()])
+        return {"partner_is_self": self._share_of_self()}
+
+    def _share_of_self(self):
+        return float(np.mean(self._table == np.arange(self.num_images)))
+
+    def _chunks(self):
+        for start in range(0, self.num_images, self._chunk):
+            yield np.arange(start, min(start + self._chunk, self.num_images))

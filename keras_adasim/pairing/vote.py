@@ -1,0 +1,66 @@
+"""The vote of the window, for a batch of images at once."""
+
+import numpy as np
+
+
+def vote(words, fraction_bits, topk):
+    """Adds up the similarities of every neighbor and keeps the strongest.
+
+    Everything is integer arithmetic, so sums are exact and ties are ties: they go to the smaller
+    id.
+
+    Args:
+        words: (n, m) int64 array of packed records, m of them for every image, as
+            `RecordWindow.read` returns them. Overwritten.
+        fraction_bits: Number of bits of the similarity in a record.
+        topk: Number of candidates k to keep.
+
+    Returns:
+        Tuple of (n, k) arrays: int64 ids by falling sum, int64 fixed-point sums, and whether
+        there is a candidate at that place. Elsewhere id and sum are 0.
+    """
+    num_images, num_records = words.shape
+    words.sort(axis=1)  # by neighbor, since the id is in the upper bits
+    ids = words.ravel() >> fraction_bits
+    is_last = np.empty(ids.shape, bool)
+    np.not_equal(ids[1:], ids[:-1], out=is_last[:-1])
+    is_last[num_records - 1 :: num_records] = True
+    ends = np.flatnonzero(is_last)
+    candidates = ids[ends]
+    # In place: fresh memory for every chunk would cost as much as the sort.
+    running = np.cumsum(words.ravel(), out=words.ravel())[ends]
+    # The ids were added up too. This may wrap around, which the difference undoes.
+    surplus = (candidates << fraction_bits) + (1 << (fraction_bits - 1))
+    sums = np.diff(running, prepend=0) - np.diff(ends, prepend=-1) * surplus
+    first = np.searchsorted(ends, np.arange(num_images) * num_records)
+    counts = np.diff(first, append=len(ends))
+    places, found = _strongest(sums, counts, first, topk)
+    chosen = np.where(found, first[:, None] + places, 0)
+    return candidates[chosen] * found, sums[chosen] * found, found
+
+
+def _strongest(sums, counts, first, topk):
+    """Finds the places of the k largest sums of every image.
+
+    Args:
+        sums: Sums of all candidates, image after image, by rising id within an image.
+        counts: (n,) number of candidates of every image.
+        first: (n,) where an image's candidates start in `sums`.
+        topk: Number of places k.
+
+    Returns:
+        Tuple of (n, k) arrays: places within an image's candidates, and whether there are that
+        many candidates.
+    """
+    width = max(int(counts.max()), topk)
+    place_bits = width.bit_length()
+    mask = (1 << place_bits) - 1
+    image = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(len(sums)) - first[image]
+    # One key for both criteria: a larger sum first, then a smaller place, which is a smaller id.
+    keys = np.full((len(counts), width), np.iinfo(np.int64).min)
+    keys[image, place] = (sums << place_bits) | (mask - place)
+    if width > topk:
+        keys = np.partition(keys, width - topk, axis=1)[:, width - topk :]
+    keys = np.sort(keys, axis=1)[:, ::-1]
+    return mask - (keys & mask), np.arange(topk) < counts[:, None]
