@@ -1,0 +1,138 @@
+"""The bank: look up, then write, on one device, on two, and in chunks."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim.layers import NeighborBank
+
+
+def batch_feature(arrays, step, feature):
+    """The feature of one of FORMAT's three kinds, as the training step hands it over."""
+    first, second = np.split(arrays["teacher_features"][step], 2)
+    unit = [
+        x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (first, second)
+    ]
+    return {"first": first, "second": second, "mean": sum(unit) / 2}[feature]
+
+
+@pytest.mark.parametrize("chunk_size", [65536, 64, 16, 7, 3])
+@pytest.mark.parametrize("feature", ["first", "second", "mean"])
+def test_equals_the_official_sequence(golden, feature, chunk_size):
+    arrays, sizes = golden("bank_sequence")
+    bank = NeighborBank(sizes["images"], sizes["dim"], sizes["neighbors"], chunk_size=chunk_size)
+    for step, indices in enumerate(arrays["batch_indices"]):
+        bank(indices, tf.constant(batch_feature(arrays, step, feature)))
+        expected = {
+            name: arrays[f"{feature}/{name}"][step]
+            for name in ("bank_after_batch", "similarities_after_batch", "neighbor_ids_after_batch")
+        }
+        certain = arrays[f"{feature}/neighbor_id_is_determined"][step] == 1
+        np.testing.assert_allclose(bank.features.numpy(), expected["bank_after_batch"], atol=1e-5)
+        np.testing.assert_allclose(
+            bank.similarities.numpy(), expected["similarities_after_batch"], atol=1e-5
+        )
+        np.testing.assert_array_equal(
+            bank.ids.numpy()[certain], expected["neighbor_ids_after_batch"][certain]
+        )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_chunks_find_what_one_product_finds(jit_compile):
+    features = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+    banks = [NeighborBank(50, 4, 6, chunk_size=size) for size in (50, 8, 5)]
+    for bank in banks:
+        bank(np.arange(50), features)
+        # Negative similarities, ties between equal rows, and rows never written.
+        bank.features.assign(
+            tf.concat([-bank.features[:20], bank.features[20:40] * 0, bank.features[40:]], 0)
+        )
+    results = [
+        tf.function(bank.look_up, jit_compile=jit_compile)(bank.normalize(features))
+        for bank in banks
+    ]
+    for ids, similarities in results[1:]:
+        np.testing.assert_array_equal(ids, results[0][0])
+        np.testing.assert_allclose(similarities, results[0][1], atol=1e-6)
+
+
+def test_ties_go_to_the_smaller_id():
+    for chunk_size in (12, 5):
+        bank = NeighborBank(12, 2, 5, chunk_size=chunk_size)
+        ids, similarities = bank.look_up(tf.constant([[1.0, 0.0]]))
+        np.testing.assert_array_equal(ids, [[0, 1, 2, 3, 4]])
+        np.testing.assert_array_equal(similarities, np.zeros((1, 5)))
+
+
+def test_working_memory_does_not_grow_with_the_bank():
+    """No intermediate tensor of the look-up but the bank itself has N entries."""
+    bank = NeighborBank(1000, 4, 3, chunk_size=64)
+    look_up = tf.function(bank.look_up).get_concrete_function(tf.TensorSpec((5, 4)))
+    graphs = [
+        look_up.graph,
+        *(f.graph for f in look_up.graph._functions.values() if hasattr(f, "graph")),
+    ]
+    shapes = {
+        tuple(out.shape.as_list())
+        for graph in graphs
+        for op in graph.get_operations()
+        for out in op.outputs
+        if out.shape.rank
+    }
+    assert not [shape for shape in shapes if 1000 in shape and shape != (1000, 4)]
+
+
+def test_two_replicas_write_the_same_rows(two_replicas):
+    features = np.random.default_rng(1).normal(size=(3, 8, 4)).astype("float32")
+    indices = np.random.default_rng(2).permutation(20)[:8]
+    one = NeighborBank(20, 4, 3)
+    with two_replicas.scope():
+        two = NeighborBank(20, 4, 3)
+
+    @tf.function
+    def step(rows):
+        return two_replicas.run(two, args=rows)
+
+    for batch in features:
+        expected = one(indices, batch)
+        halves = tf.data.Dataset.from_tensor_slices((indices, batch)).batch(8)
+        (rows,) = list(two_replicas.experimental_distribute_dataset(halves))
+        found = [tf.concat(two_replicas.experimental_local_results(x), 0) for x in step(rows)]
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+    for name in ("features", "ids", "similarities"):
+        first, second = (copy.numpy() for copy in getattr(two, name).value.values)
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_allclose(first, getattr(one, name).numpy(), atol=1e-6)
+
+
+def test_state_stays_float32_under_mixed_precision():
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    bank = NeighborBank(6, 4, 2)
+    _, similarities = bank(np.arange(3), tf.cast(np.eye(3, 4), tf.bfloat16))
+    assert similarities.dtype == tf.float32
+    assert bank.features.value.dtype == tf.float32
+
+
+def test_config_round_trip():
+    bank = NeighborBank(6, 4, 2, chunk_size=3, name="memory")
+    twin = NeighborBank.from_config(bank.get_config())
+    assert twin.get_config() == bank.get_config()
+    bank(np.arange(3), np.eye(3, 4, dtype="float32"))
+    twin.set_weights(bank.get_weights())
+    np.testing.assert_array_equal(twin.features.numpy(), bank.features.numpy())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((0, 4), "num_images"), ((5, 0), "feature_dim"), ((5, 4, 0), "topk"), ((5, 4, 6), "topk=6")],
+)
+def test_wrong_sizes_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        NeighborBank(*arguments)
+
+
+def test_wrong_feature_size_is_named():
+    with pytest.raises(ValueError, match="feature_dim"):
+        NeighborBank(5, 4, 2)(np.arange(2), np.zeros((2, 3), "float32"))
