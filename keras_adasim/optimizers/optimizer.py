@@ -1,0 +1,200 @@
+"""The base class of the optimizers."""
+
+import keras
+import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
+
+
+class Optimizer(keras.optimizers.Optimizer):
+    """An optimizer with the semantics of PyTorch, which published figures rest on.
+
+    It differs from Keras' own in this: the weight decay may be a schedule; biases and variables
+    with fewer than two dimensions are not decayed; and each gradient is clipped by its own norm
+    *after* the sum over replicas. A variable that is left out of a step stays as it is, without
+    decay and with its moments and step count untouched.
+
+    There are two ways to take a step, with the same arithmetic. `apply` (and so `fit`) is Keras'.
+    `update_variable` is for training steps that reduce gradients themselves and then run in
+    replica context within a compiled function, where `apply` cannot stand.
+
+    Subclasses implement `add_slots` and `compute_update`.
+
+    Args:
+        learning_rate: Float or schedule.
+        weight_decay: Float or schedule.
+        clipnorm: Largest norm of a gradient, each variable on its own, or None.
+        name: Name of the optimizer.
+    """
+
+    def __init__(self, learning_rate, weight_decay=0.0, clipnorm=None, name=None):
+        if clipnorm is not None and clipnorm <= 0:
+            raise ValueError(
+                "Expected `clipnorm` to be a positive number, or None for no clipping. "
+                f"Received: clipnorm={clipnorm}"
+            )
+        if not isinstance(learning_rate, LearningRateSchedule):
+            learning_rate = float(learning_rate)
+        super().__init__(learning_rate, weight_decay=weight_decay, clipnorm=clipnorm, name=name)
+
+    @property
+    def weight_decay(self):
+        """The weight decay at the current step."""
+        return _value_at(self._weight_decay, self.iterations)
+
+    @weight_decay.setter
+    def weight_decay(self, value):
+        if not isinstance(value, LearningRateSchedule):
+            value = float(value)
+            if value < 0:
+                raise ValueError(
+                    "Expected `weight_decay` to be a non-negative number or a schedule. "
+                    f"Received: weight_decay={value}"
+                )
+        self._weight_decay = value
+
+    def build(self, variables):
+        """Creates the slots.
+
+        Args:
+            variables: All variables that will ever be trained. A step may leave some out.
+        """
+        if self.built:
+            return
+        super().build(variables)
+        self._slots = [self.add_slots(variable) for variable in variables]
+        # Decided here, since under a strategy the step sees tensors of one device without a path.
+        self._is_decayed = [
+            _may_be_decayed(variable) and self._use_weight_decay(variable) for variable in variables
+        ]
+
+    def add_slots(self, variable):
+        """Creates the optimizer's variables for a model variable, with `add_slot`.
+
+        Returns:
+            List of variables.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `add_slots(variable)`.")
+
+    def add_slot(self, variable, name, shape=None, dtype=None):
+        """Creates one variable, of zeros, beside a model variable.
+
+        Args:
+            variable: The model variable.
+            name: Name of the slot.
+            shape: Shape; by default that of `variable`.
+            dtype: Dtype; by default float32, or float64 for a float64 variable.
+        """
+        reference = variable.value if isinstance(variable, keras.Variable) else variable
+        with self._distribution_strategy.extended.colocate_vars_with(reference):
+            return self.add_variable(
+                shape=variable.shape if shape is None else shape,
+                dtype=_compute_dtype(variable) if dtype is None else dtype,
+                name=f"{_path(variable).replace('/', '_')}_{name}",
+            )
+
+    def compute_update(self, gradient, value, slots, learning_rate, weight_decay):
+        """Computes a step of one variable, without assigning anything.
+
+        Args:
+            gradient: Gradient, clipped, in the dtype of the computation (float32).
+            value: Value of the variable, of that dtype.
+            slots: List of the slots' values, as `add_slots` lists them.
+            learning_rate: Float64 scalar.
+            weight_decay: Float64 scalar, 0 for variables that are not decayed.
+
+        Returns:
+            Tuple of the new value and the list of the slots' new values.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement `compute_update(...)`.")
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable at the current step. Called by `apply`."""
+        self._update(gradient, variable, learning_rate, self.weight_decay)
+
+    def update_variable(self, gradient, variable, step, active=None, learning_rate=None):
+        """Updates one variable at a given step, with local assignments only.
+
+        This can stand in an XLA-compiled function in replica context. The caller has reduced the
+        gradient over the replicas, and advances `iterations` outside of that function.
+
+        Args:
+            gradient: Gradient, equal on all replicas.
+            variable: One of the variables that the optimizer was built with.
+            step: Scalar int64 tensor, the step that schedules are evaluated at.
+            active: Scalar bool tensor; where False, neither the variable nor its slots change. By
+                default the step is taken.
+            learning_rate: Scalar that replaces the optimizer's learning rate, e.g. for a
+                predictor whose rate is constant.
+        """
+        if learning_rate is None:
+            learning_rate = _value_at(self._learning_rate, step)
+        self._update(gradient, variable, learning_rate, _value_at(self._weight_decay, step), active)
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict."""
+        weight_decay = self._weight_decay
+        if isinstance(weight_decay, LearningRateSchedule):
+            weight_decay = keras.optimizers.schedules.serialize(weight_decay)
+        return {
+            "learning_rate": super().get_config()["learning_rate"],
+            "weight_decay": weight_decay,
+            "clipnorm": self.clipnorm,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds an optimizer from what `get_config` returned."""
+        config = dict(config)
+        for name in ("learning_rate", "weight_decay"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(
+                    config[name], custom_objects=custom_objects
+                )
+        return cls(**config)
+
+    def _update(self, gradient, variable, learning_rate, weight_decay, active=None):
+        index = self._get_variable_index(variable)
+        targets = [variable, *self._slots[index]]
+        old = [tf.convert_to_tensor(target) for target in targets]
+        dtype = _compute_dtype(variable)
+        value, slots = self.compute_update(
+            self._clip(tf.cast(tf.convert_to_tensor(gradient), dtype)),
+            tf.cast(old[0], dtype),
+            old[1:],
+            tf.cast(learning_rate, tf.float64),
+            tf.cast(weight_decay if self._is_decayed[index] else 0.0, tf.float64),
+        )
+        for target, before, after in zip(targets, old, [value, *slots], strict=True):
+            after = tf.cast(after, before.dtype)
+            self.assign(target, after if active is None else tf.where(active, after, before))
+
+    def _clip(self, gradient):
+        if self.clipnorm is None:
+            return gradient
+        return gradient * tf.minimum(self.clipnorm / (tf.norm(gradient) + 1e-6), 1.0)
+
+    def _clip_gradients(self, grads):
+        # Keras clips here, before the sum over replicas; `_update` clips after it.
+        return grads
+
+    def _apply_weight_decay(self, variables):
+        # Keras decays here; how decay enters the step is up to `compute_update`.
+        pass
+
+
+def _value_at(value, step):
+    return value(step) if isinstance(value, LearningRateSchedule) else value
+
+
+def _compute_dtype(variable):
+    return keras.backend.result_type(keras.backend.standardize_dtype(variable.dtype), "float32")
+
+
+def _path(variable):
+    path = variable.path if isinstance(variable, keras.Variable) else variable.name
+    return path.split(":")[0]
+
+
+def _may_be_decayed(variable):
+    return len(variable.shape) > 1 and _path(variable).split("/")[-1] != "bias"
