@@ -1,0 +1,27 @@
+"""Backbones: images to `{"features": (B, D), "tokens": (B, P, D)}`."""
+
+from keras_adasim.backbones.adapt import adapt
+from keras_adasim.backbones.adapted_backbone import AdaptedBackbone
+from keras_adasim.backbones.resnet import ResNet
+from keras_adasim.backbones.resnet_presets import resnet18_cifar, resnet50
+from keras_adasim.backbones.swin_presets import swin_tiny
+from keras_adasim.backbones.swin_transformer import SwinTransformer
+from keras_adasim.backbones.torch_weights import load_torch_weights, torch_state
+from keras_adasim.backbones.vision_transformer import VisionTransformer
+from keras_adasim.backbones.vision_transformer_presets import vit_base, vit_small, vit_tiny
+
+__all__ = [
+    "AdaptedBackbone",
+    "ResNet",
+    "SwinTransformer",
+    "VisionTransformer",
+    "adapt",
+    "load_torch_weights",
+    "resnet18_cifar",
+    "resnet50",
+    "swin_tiny",
+    "torch_state",
+    "vit_base",
+    "vit_small",
+    "vit_tiny",
+]

@@ -1,0 +1,34 @@
+"""The residual networks that the literature on self-supervision compares."""
+
+from keras_adasim.backbones.resnet import ResNet
+
+
+def resnet50(image_size=224, **kwargs):
+    """ResNet-50 as in torchvision: 2048 features, 23.5 million parameters.
+
+    Args:
+        image_size: side in pixels of the images that it is meant for; changes no weight.
+        **kwargs: further arguments of `ResNet`.
+
+    Returns:
+        a `ResNet` with random weights.
+    """
+    arguments = {"bottleneck": True, "name": "resnet50", **kwargs}
+    return ResNet(image_size, (64, 128, 256, 512), (3, 4, 6, 3), **arguments)
+
+
+def resnet18_cifar(image_size=32, **kwargs):
+    """ResNet-18 for images of 32 pixels: 512 features, 11.2 million parameters.
+
+    Its stem is a 3x3 convolution with a stride of 1, without pooling, as in the benchmarks of
+    self-supervision on CIFAR-10 (lightly, solo-learn).
+
+    Args:
+        image_size: side in pixels of the images that it is meant for; changes no weight.
+        **kwargs: further arguments of `ResNet`.
+
+    Returns:
+        a `ResNet` with random weights.
+    """
+    arguments = {"stem": "cifar", "name": "resnet18_cifar", **kwargs}
+    return ResNet(image_size, (64, 128, 256, 512), (2, 2, 2, 2), **arguments)
