@@ -1,0 +1,110 @@
+"""Random-resized crop on the device, as two batched matrix products."""
+
+import keras
+import tensorflow as tf
+from keras_cv.layers import VectorizedBaseImageAugmentationLayer
+
+from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, RATIO, random_resized_boxes
+from keras_adasim.augment.multi_crop import check_ratio, check_scale, check_size
+from keras_adasim.augment.separable import apply_separable
+
+INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class RandomResizedCrop(VectorizedBaseImageAugmentationLayer):
+    """Cuts a random box out of every image and resizes it, with antialiasing.
+
+    The boxes are torchvision's, the resizing is Pillow's: the kernel widens with the shrinkage,
+    and nothing outside the box has an influence. Unlike in Pillow the result is not rounded.
+    KerasCV's `RandomCropAndResize` neither antialiases nor compiles with XLA.
+
+    Input: (B, H, W, C) images, uint8 or float in [0, 255]. Output: (B, size, size, C) float.
+
+    Args:
+        size: Integer. Side of the output in pixels.
+        scale: Pair of floats in (0, 1]. Range of the box's share of the area.
+        ratio: Pair of floats. Range of the box's width / height.
+        interpolation: `"bilinear"`, or `"bicubic"` (a = -0.5, clipped to [0, 255]).
+        **kwargs: Arguments of the base layer.
+
+    Raises:
+        ValueError: If an argument is out of bounds.
+    """
+
+    def __init__(self, size, scale=(0.08, 1.0), ratio=RATIO, interpolation="bilinear", **kwargs):
+        super().__init__(**kwargs)
+        check_size("size", size)
+        check_scale("scale", scale)
+        check_ratio(ratio)
+        check_interpolation(interpolation)
+        self.size = size
+        self.scale = tuple(scale)
+        self.ratio = tuple(ratio)
+        self.interpolation = interpolation
+
+    def get_random_transformation_batch(self, batch_size, images=None, **kwargs):
+        """Draws (B, 4) boxes of (top, left, height, width) in pixels."""
+        draws = self._random_generator.uniform((batch_size, DRAWS_PER_BOX))
+        return random_resized_boxes(draws, images.shape[1], images.shape[2], self.scale, self.ratio)
+
+    def augment_images(self, images, transformations, **kwargs):
+        """Cuts and resizes: (B, H, W, C) and (B, 4) boxes -> (B, size, size, C)."""
+        top, left, height, width = tf.unstack(tf.cast(transformations, tf.float32), axis=1)
+        rows = resize_weights(top, height, images.shape[1], self.size, self.interpolation)
+        columns = resize_weights(left, width, images.shape[2], self.size, self.interpolation)
+        resized = apply_separable(tf.cast(images, tf.float32), rows, columns)
+        if self.interpolation == "bicubic":
+            resized = tf.clip_by_value(resized, 0.0, 255.0)
+        return tf.cast(resized, self.compute_dtype)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "scale": self.scale,
+            "ratio": self.ratio,
+            "interpolation": self.interpolation,
+        }
+
+
+def check_interpolation(interpolation):
+    """Raises ValueError unless `interpolation` is one that crops are resized with."""
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(
+            f"Expected `interpolation` to be one of {INTERPOLATIONS}. "
+            f"Received: interpolation={interpolation!r}"
+        )
+
+
+def resize_weights(start, length, num_pixels, size, interpolation):
+    """Weights that resize an interval of a line of pixels to `size` pixels.
+
+    Args:
+        start: (B,) float tensor, the first pixel of the interval.
+        length: (B,) float tensor, pixels in the interval.
+        num_pixels: Integer. Pixels of the whole line.
+        size: Integer. Pixels to make.
+        interpolation: `"bilinear"` or `"bicubic"`.
+
+    Returns:
+        (B, size, num_pixels) float tensor; every row sums to one.
+    """
+    start, length = start[:, None, None], length[:, None, None]
+    step = length / size
+    stretch = tf.maximum(step, 1.0)
+    centers = start + (tf.range(size, dtype=tf.float32)[:, None] + 0.5) * step
+    pixels = tf.range(num_pixels, dtype=tf.float32)
+    distance = tf.abs(pixels + 0.5 - centers) / stretch
+    inside = (pixels >= start) & (pixels < start + length)
+    weights = tf.where(inside, _kernel(distance, interpolation), 0.0)
+    return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
+
+
+def _kernel(distance, interpolation):
+    if interpolation == "bilinear":
+        return tf.maximum(1.0 - distance, 0.0)
+    near = (1.5 * distance - 2.5) * distance**2 + 1.0
+    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
+    return tf.where(distance < 1.0, near, tf.where(distance < 2.0, far, 0.0))
