@@ -1,0 +1,20 @@
+"""Input: sources of images with random access, and pairs of them in a fresh order every epoch."""
+
+from keras_adasim.data.array_source import ArraySource
+from keras_adasim.data.image_folder import ImageFolder
+from keras_adasim.data.load_in_memory import DifferentSizesError, load_in_memory
+from keras_adasim.data.pair_dataset import PairDataset
+from keras_adasim.data.source import Source
+from keras_adasim.data.subset import Subset
+from keras_adasim.data.tfds_source import TfdsSource
+
+__all__ = [
+    "ArraySource",
+    "DifferentSizesError",
+    "ImageFolder",
+    "PairDataset",
+    "Source",
+    "Subset",
+    "TfdsSource",
+    "load_in_memory",
+]

@@ -1,0 +1,83 @@
+"""Images in memory as one array."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.data.source import Source
+
+
+class ArraySource(Source):
+    """Images of one size, held in memory.
+
+    Args:
+        images: (N, H, W, C) or (N, H, W) uint8 array with values from 0 to 255, any number of
+            channels.
+        labels: (N,) or (N, 1) integers, or None.
+
+    Attributes:
+        images: (N, H, W, C) uint8 array.
+
+    Raises:
+        ValueError: If the images are not one uint8 array, or the labels do not fit them.
+    """
+
+    encoded = False
+
+    def __init__(self, images, labels=None):
+        self.images = _checked_images(images)
+        self.labels = None if labels is None else _checked_labels(labels, len(self.images))
+        self.image_size = self.images.shape[1:3]
+        self.channels = self.images.shape[3]
+        self._tensor = None
+
+    def __len__(self):
+        """Number of images."""
+        return len(self.images)
+
+    def read(self, index):
+        """Gathers (H, W, C) pixels, or (B, H, W, C) for (B,) indices."""
+        return tf.gather(self._constant(), index)
+
+    def describe(self, index):
+        """Names an image by its place in the array."""
+        return f"image {index} of the array"
+
+    def _constant(self):
+        if self._tensor is None:
+            # Not a constant in every graph that reads it, and not on the accelerator.
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._tensor = tf.constant(self.images)
+        return self._tensor
+
+
+def _checked_images(images):
+    if not isinstance(images, np.ndarray) or images.dtype == object:
+        raise ValueError(
+            "Expected `images` to be one uint8 array of shape (N, H, W, C): images of different "
+            "sizes have to be resized to one size first, or saved to files for `ImageFolder`. "
+            f"Received: images of type {type(images).__name__}"
+        )
+    if images.dtype != np.uint8:
+        raise ValueError(
+            "Expected `images` to be uint8 with values from 0 to 255: floats from 0 to 1 become "
+            "that by `np.round(images * 255).astype('uint8')`. "
+            f"Received: images of dtype {images.dtype}"
+        )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(
+            "Expected `images` to have shape (N, H, W, C) or (N, H, W) without an empty axis. "
+            f"Received: images of shape {images.shape}"
+        )
+    return images
+
+
+def _checked_labels(labels, num_images):
+    array = np.asarray(labels)
+    if array.size != num_images or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"Expected `labels` to be {num_images} integers, one per image. "
+            f"Received: labels of shape {array.shape} and dtype {array.dtype}"
+        )
+    return array.reshape(num_images).astype(np.int64)

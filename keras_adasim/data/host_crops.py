@@ -1,0 +1,83 @@
+"""Crops of a pair of images, cut while decoding."""
+
+import tensorflow as tf
+
+from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, random_resized_boxes
+from keras_adasim.data.decode import decode_fast, decode_jpeg_box, is_jpeg
+
+
+class HostCrops:
+    """Cuts the views of a pair on the host, for images of different or large sizes.
+
+    Of a JPEG file that a single crop is cut from, only the crop is decoded. A file that several
+    crops are cut from is decoded once in full.
+
+    Args:
+        source: `Source` of the images.
+        crops: `MultiCrop`.
+        interpolation: `"bilinear"` without antialiasing, which costs a third, or `"bicubic"`
+            with it.
+    """
+
+    def __init__(self, source, crops, interpolation):
+        self._source = source
+        self._crops = crops
+        self._interpolation = interpolation
+
+    def __call__(self, index, partner, key):
+        """Cuts the views of one pair.
+
+        Args:
+            index: int64 scalar tensor, the image.
+            partner: int64 scalar tensor, its partner.
+            key: int64 scalar tensor. The boxes are a pure function of `key` and `index`.
+
+        Returns:
+            Tuple of (size, size, C) uint8 tensors: the image's global crop, the partner's, and
+            the image's local ones.
+        """
+        shape = (self._crops.num_views, DRAWS_PER_BOX)
+        draws = tf.random.stateless_uniform(shape, tf.stack([key, index]), alg="philox")
+        own_views = [0, *range(2, self._crops.num_views)]
+        first, *local = self._cut(index, draws, own_views)
+        (second,) = self._cut(partner, draws, [1])
+        return (first, second, *local)
+
+    def _cut(self, index, draws, views):
+        contents = self._source.read_checked(index)
+        if not self._source.encoded:
+            return self._cut_pixels(contents, draws, views)
+        if len(views) > 1:
+            pixels = decode_fast(contents, self._source.channels)
+            return self._cut_pixels(pixels, draws, views)
+        view = views[0]
+        crop = tf.cond(
+            is_jpeg(contents),
+            lambda: self._decode_box(contents, draws, view),
+            lambda: self._slice(decode_fast(contents, self._source.channels), draws, view),
+        )
+        return [self._resize(crop, view)]
+
+    def _cut_pixels(self, pixels, draws, views):
+        return [self._resize(self._slice(pixels, draws, view), view) for view in views]
+
+    def _decode_box(self, contents, draws, view):
+        shape = tf.image.extract_jpeg_shape(contents)
+        box = self._box(shape[0], shape[1], draws, view)
+        return decode_jpeg_box(contents, box, self._source.channels)
+
+    def _slice(self, pixels, draws, view):
+        shape = tf.shape(pixels)
+        top, left, height, width = tf.unstack(self._box(shape[0], shape[1], draws, view))
+        return pixels[top : top + height, left : left + width]
+
+    def _box(self, height, width, draws, view):
+        scale, ratio = self._crops.scales[view], self._crops.ratio
+        return random_resized_boxes(draws[view : view + 1], height, width, scale, ratio)[0]
+
+    def _resize(self, crop, view):
+        size = self._crops.sizes[view]
+        antialias = self._interpolation == "bicubic"
+        resized = tf.image.resize(crop, (size, size), self._interpolation, antialias=antialias)
+        resized = tf.saturate_cast(tf.round(resized), tf.uint8)
+        return tf.ensure_shape(resized, (size, size, self._source.channels))

@@ -1,0 +1,118 @@
+"""A folder of JPEG and PNG files."""
+
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.data.source import Source
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class ImageFolder(Source):
+    """The JPEG and PNG files of a folder, with a label per sub-folder.
+
+    If the folder holds sub-folders and no image of its own, each sub-folder, searched with
+    everything below it, is a class; classes are numbered in the order of their names, an empty
+    one too, so that a training and a test folder agree. If it holds images of its own there
+    are no labels: neither are those images of a class, nor need the sub-folders be classes.
+    Sub-folders are searched all the same.
+
+    Images are sorted by class and path, so that an image's index stays its own from run to run as
+    long as no file comes or goes. Hidden files and folders are passed over, and so are files with
+    other suffixes than .jpg, .jpeg and .png in upper or lower case. Links are followed.
+
+    Args:
+        path: The folder.
+        channels: 3 to decode all images to RGB, 1 to decode them to grey.
+
+    Attributes:
+        paths: List of N strings, the files' paths below the folder.
+        class_names: List of strings, or None without labels.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no image in it.
+        NotADirectoryError: If the path is a file.
+        ValueError: If `channels` is neither 1 nor 3.
+    """
+
+    def __init__(self, path, channels=3):
+        if channels not in (1, 3):
+            raise ValueError(
+                "Expected `channels` to be 1 (grey) or 3 (RGB); use `ArraySource` for other "
+                f"images. Received: channels={channels}"
+            )
+        self.path = _checked_folder(path)
+        self.channels = channels
+        folders, files = _listing(self.path)
+        is_labelled = bool(folders) and not files
+        self.class_names = folders if is_labelled else None
+        if is_labelled:
+            by_class = [_images_below(self.path, folder) for folder in folders]
+            self.paths = [name for names in by_class for name in names]
+            self.labels = np.repeat(np.arange(len(folders)), [len(names) for names in by_class])
+        else:
+            self.paths = _images_below(self.path, "")
+        if not self.paths:
+            raise FileNotFoundError(_expected(self.path, "a folder without such files"))
+        self._tensor = None
+
+    def __len__(self):
+        """Number of images."""
+        return len(self.paths)
+
+    def read(self, index):
+        """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
+        return tf.io.read_file(tf.strings.join([str(self.path), "/", self._names()[index]]))
+
+    def describe(self, index):
+        """Names an image by its path."""
+        return str(self.path / self.paths[index])
+
+    def _names(self):
+        if self._tensor is None:
+            # Not a constant in every graph that reads it, and not on the accelerator.
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._tensor = tf.constant(self.paths)
+        return self._tensor
+
+
+def _checked_folder(path):
+    path = pathlib.Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(_expected(path, "nothing of that name"))
+    if not path.is_dir():
+        raise NotADirectoryError(_expected(path, "a file; pass the folder that it is in"))
+    return path
+
+
+def _expected(path, received):
+    return (
+        f"Expected `path` to be a folder with images ({', '.join(SUFFIXES)}), either in one "
+        "sub-folder per class or directly in it; check the spelling, and that the data set is "
+        f"unpacked. Received: path='{path}', {received}"
+    )
+
+
+def _listing(folder):
+    """Sorted names of the sub-folders and of the images directly in a folder."""
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    folders = sorted(entry.name for entry in visible if entry.is_dir())
+    return folders, sorted(entry.name for entry in visible if _is_image(entry.name))
+
+
+def _images_below(root, folder):
+    """Sorted paths, from `root` on, of all images in a folder and below."""
+    found = []
+    for directory, folders, files in os.walk(root / folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below = os.path.relpath(directory, root)
+        found += [os.path.normpath(os.path.join(below, name)) for name in files if _is_image(name)]
+    return sorted(found)
+
+
+def _is_image(name):
+    return not name.startswith(".") and name.lower().endswith(SUFFIXES)

@@ -1,0 +1,212 @@
+"""Batches of images and partners, in a fresh order and with fresh partners every epoch."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.augment.random_resized_crop import check_interpolation
+from keras_adasim.data.host_crops import HostCrops
+
+
+class PairDataset:
+    """Pairs every image of a source with the partner that the pairing gives it.
+
+    One pass is one epoch, which ends. The order and the boxes of the crops are a pure function
+    of the seed and the epoch, so a resumed run sees what the uninterrupted one would have seen;
+    the partners are asked for batch by batch while an epoch runs. The first pass is epoch 0, and
+    every pass, also one that is broken off, advances by one; `set_epoch` before a pass makes it
+    that epoch.
+
+    A batch is a dictionary of `"indices"`, (B,) int64, and
+
+    - without `crops`, `"images"` and `"partners"`, (B, H, W, C) uint8 whole images;
+    - with `crops`, `"views"`, a tuple of (B, size, size, C) uint8 crops: a global one of the
+      image, a global one of the partner, then local ones of the image.
+
+    Args:
+        source: `Source` of N images.
+        pairing: Has `partners(indices)`: (B,) int64 -> (B,) indices of the partners, and, if it
+            knows it, `num_images`.
+        batch_size: Integer. Images in a batch, over all replicas; each comes with its partner.
+        crops: `MultiCrop` to cut crops on the host, or None to leave that to the device, for which
+            all images must have the same size.
+        seed: Non-negative integer.
+        shuffle: Whether to shuffle, else every epoch runs through the source in its order.
+        drop_remainder: Whether to leave out the incomplete batch at the end of an epoch, for which
+            XLA would compile the step once more.
+        interpolation: `"bilinear"`, which is fast, or `"bicubic"` with antialiasing, which is
+            DINO's and takes three times as long. Only with `crops`.
+
+    Raises:
+        ValueError: If an argument does not fit the others.
+    """
+
+    def __init__(
+        self,
+        source,
+        pairing,
+        batch_size,
+        crops=None,
+        seed=0,
+        shuffle=True,
+        drop_remainder=True,
+        interpolation="bilinear",
+    ):
+        _check_batch_size(batch_size, len(source), drop_remainder)
+        _check_pairing(pairing, source)
+        check_interpolation(interpolation)
+        if seed < 0:
+            raise ValueError(f"Expected `seed` to be at least 0. Received: seed={seed}")
+        if crops is None and source.image_size is None:
+            raise ValueError(
+                "Expected `crops` for a source whose images need not share a size: pass "
+                "`crops=augment.MultiCrop(...)`, or, if they do share it and fit into memory, "
+                "`source=data.load_in_memory(source)`. Received: crops=None, "
+                f"source={type(source).__name__}"
+            )
+        self.source = source
+        self.pairing = pairing
+        self.batch_size = batch_size
+        self.crops = crops
+        self.seed = seed
+        self.shuffle = shuffle
+        self.drop_remainder = drop_remainder
+        self.interpolation = interpolation
+        self._next_epoch = 0
+        self._dataset = None
+
+    def __len__(self):
+        """Number of batches in an epoch."""
+        full, rest = divmod(len(self.source), self.batch_size)
+        return full if self.drop_remainder or not rest else full + 1
+
+    def __iter__(self):
+        """Runs through the next epoch: yields dictionaries of tensors."""
+        if self._dataset is None:
+            self._dataset = self.as_tf_dataset()
+        return iter(self._dataset)
+
+    def set_epoch(self, epoch):
+        """Makes the next pass the epoch of this number, counted from 0."""
+        if epoch < 0:
+            raise ValueError(f"Expected `epoch` to be at least 0. Received: epoch={epoch}")
+        self._next_epoch = int(epoch)
+
+    def order(self, epoch):
+        """Order of the images in an epoch: (N,) int64 array."""
+        if not self.shuffle:
+            return np.arange(len(self.source))
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.source))
+
+    def as_tf_dataset(self, num_shards=1, shard=0):
+        """The same batches as a finite `tf.data.Dataset`, for `fit` and for strategies.
+
+        Every iteration over it is a pass like any other, `set_epoch` included. A strategy on one
+        host splits its batches over the replicas.
+
+        Args:
+            num_shards: Integer. Number of input pipelines that share the batches evenly, as with
+                `strategy.distribute_datasets_from_function` on several hosts.
+            shard: Integer. The part that this one makes; the others' images are not decoded.
+
+        Returns:
+            A dataset of dictionaries.
+
+        Raises:
+            ValueError: If the batches cannot be shared evenly.
+        """
+        self._check_shards(num_shards, shard)
+        dataset = tf.data.Dataset.from_tensors(0).map(self._begin_pass)
+        dataset = dataset.flat_map(self._batches_of_indices)
+        rows = self.batch_size // num_shards
+        if num_shards > 1:
+            dataset = dataset.map(lambda key, ids: (key, ids[shard * rows : (shard + 1) * rows]))
+        dataset = dataset.map(self._with_partners)
+        dataset = self._with_images(dataset, rows)
+        # Cardinality is lost in `flat_map`; Keras shows its progress by it.
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+    def _begin_pass(self, _):
+        key, order = tf.numpy_function(self._next_order, [], (tf.int64, tf.int64))
+        return tf.ensure_shape(key, ()), tf.ensure_shape(order, (len(self.source),))
+
+    def _next_order(self):
+        epoch = self._next_epoch
+        self._next_epoch += 1
+        key = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
+        return key.view(np.int64)[0], self.order(epoch)
+
+    def _batches_of_indices(self, key, order):
+        batches = tf.data.Dataset.from_tensor_slices(order)
+        batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
+        return batches.map(lambda indices: (key, indices))
+
+    def _with_partners(self, key, indices):
+        partners = tf.numpy_function(self._partners, [indices], tf.int64)
+        return key, indices, tf.ensure_shape(partners, indices.shape)
+
+    def _partners(self, indices):
+        return np.asarray(self.pairing.partners(indices), np.int64)
+
+    def _with_images(self, dataset, rows):
+        if self.crops is None and not self.source.encoded:
+            return dataset.map(self._gather, tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.flat_map(_one_by_one)
+        dataset = dataset.map(self._decoder(), tf.data.AUTOTUNE, deterministic=True)
+        return dataset.batch(rows, drop_remainder=self.drop_remainder)
+
+    def _gather(self, key, indices, partners):
+        images, partners = self.source.read(indices), self.source.read(partners)
+        return {"indices": indices, "images": images, "partners": partners}
+
+    def _decoder(self):
+        if self.crops is None:
+            return self._decode_whole
+        cut = HostCrops(self.source, self.crops, self.interpolation)
+        return lambda key, index, partner: {"indices": index, "views": cut(index, partner, key)}
+
+    def _decode_whole(self, key, index, partner):
+        images, partners = self.source.decode(index), self.source.decode(partner)
+        return {"indices": index, "images": images, "partners": partners}
+
+    def _check_shards(self, num_shards, shard):
+        if not 0 <= shard < num_shards:
+            raise ValueError(
+                f"Expected `shard` to be in [0, num_shards). Received: shard={shard}, "
+                f"num_shards={num_shards}"
+            )
+        if num_shards > 1 and (self.batch_size % num_shards or not self.drop_remainder):
+            raise ValueError(
+                "Expected batches that `num_shards` pipelines can share evenly: choose a "
+                "`batch_size` that it divides, and `drop_remainder=True`. Received: "
+                f"num_shards={num_shards}, batch_size={self.batch_size}, "
+                f"drop_remainder={self.drop_remainder}"
+            )
+
+
+def _one_by_one(key, indices, partners):
+    pairs = tf.data.Dataset.from_tensor_slices((indices, partners))
+    return pairs.map(lambda index, partner: (key, index, partner))
+
+
+def _check_batch_size(batch_size, num_images, drop_remainder):
+    if batch_size < 1:
+        raise ValueError(f"Expected `batch_size` to be positive. Received: batch_size={batch_size}")
+    if drop_remainder and batch_size > num_images:
+        raise ValueError(
+            f"Expected `batch_size` to be at most the number of images, {num_images}, or an epoch "
+            "would have no batch: choose a smaller one, or `drop_remainder=False`. "
+            f"Received: batch_size={batch_size}"
+        )
+
+
+def _check_pairing(pairing, source):
+    num_images = getattr(pairing, "num_images", None)
+    if num_images is not None and num_images != len(source):
+        raise ValueError(
+            f"Expected `pairing.num_images` to be the number of images in `source`, {len(source)}: "
+            "build the pairing with `num_images=len(source)`. "
+            f"Received: pairing.num_images={num_images}"
+        )

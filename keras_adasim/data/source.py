@@ -1,0 +1,97 @@
+"""What a source of images is: random access by index, in Python and in a tf.data graph."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.data.decode import decode_image, looks_intact
+
+
+class Source:
+    """Base of all sources of images.
+
+    A subclass sets the attributes in its `__init__` and implements `__len__`, `read` and
+    `describe`.
+
+    Attributes:
+        labels: (N,) int64 array, or None for images without labels.
+        channels: Integer. Channels of every image.
+        encoded: Whether `read` gives the bytes of JPEG or PNG files, else (H, W, C) pixels.
+        image_size: (height, width) in pixels if all images are known to share it, else None.
+    """
+
+    labels = None
+    channels = 3
+    encoded = True
+    image_size = None
+
+    def __len__(self):
+        """Number of images."""
+        raise NotImplementedError(f"`{type(self).__name__}` does not implement `__len__`.")
+
+    def read(self, index):
+        """Reads an image in a graph.
+
+        Args:
+            index: int64 scalar tensor.
+
+        Returns:
+            A string scalar tensor of the file's bytes if `encoded`, else an (H, W, C) uint8 tensor.
+        """
+        raise NotImplementedError(f"`{type(self).__name__}` does not implement `read`.")
+
+    def describe(self, index):
+        """Names an image for an error message, for instance by its path."""
+        raise NotImplementedError(f"`{type(self).__name__}` does not implement `describe`.")
+
+    def read_checked(self, index):
+        """Reads as `read` does, with an error that names the image if its file is damaged.
+
+        A graph cannot catch its own errors. So a file that does not start and end as JPEG and PNG
+        files do, which few sound ones do, is decoded once more in Python, where it can be named.
+        """
+        contents = self.read(index)
+        if not self.encoded:
+            return contents
+        sound = tf.cond(
+            looks_intact(contents),
+            lambda: True,
+            lambda: tf.ensure_shape(tf.numpy_function(self._is_sound, [index], tf.bool), ()),
+        )
+        with tf.control_dependencies([sound]):
+            return tf.identity(contents)
+
+    def decode(self, index):
+        """Reads and decodes an image in a graph: int64 scalar tensor -> (H, W, C) uint8."""
+        contents = self.read_checked(index)
+        image = decode_image(contents, self.channels) if self.encoded else contents
+        height, width = self.image_size or (None, None)
+        return tf.ensure_shape(image, (height, width, self.channels))
+
+    def __getitem__(self, index):
+        """Returns one image as a (H, W, C) uint8 array.
+
+        Raises:
+            IndexError: If there is no image of this index.
+            ValueError: If the image cannot be decoded; names it.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Expected an index below {len(self)}. Received: index={index}")
+        index = int(index) % len(self)
+        with tf.device("CPU:0"):
+            contents = self.read(tf.constant(index, tf.int64))
+            if not self.encoded:
+                return contents.numpy()
+            return self._decode_named(contents, index)
+
+    def _decode_named(self, contents, index):
+        try:
+            return decode_image(contents, self.channels).numpy()
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(
+                f"Expected {self.describe(index)} to be a sound JPEG or PNG image: replace or "
+                f"remove it. Received: {len(contents.numpy())} bytes; {error.message}"
+            ) from error
+
+    def _is_sound(self, index):
+        self[int(index)]
+        return np.True_

@@ -1,0 +1,49 @@
+"""Some images of another source."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.data.source import Source
+
+
+class Subset(Source):
+    """The images of a source at the given indices, renumbered from 0.
+
+    Args:
+        source: `Source`.
+        indices: (n,) integers, indices of `source`.
+
+    Raises:
+        ValueError: If there is no index, or one that `source` does not have.
+    """
+
+    def __init__(self, source, indices):
+        indices = np.asarray(indices)
+        if indices.ndim != 1 or not len(indices) or not np.issubdtype(indices.dtype, np.integer):
+            raise ValueError(
+                "Expected `indices` to be a vector of at least one integer. "
+                f"Received: indices of shape {indices.shape} and dtype {indices.dtype}"
+            )
+        if indices.min() < 0 or indices.max() >= len(source):
+            raise ValueError(
+                f"Expected `indices` to be in [0, {len(source)}), the images of `source`. "
+                f"Received: indices from {indices.min()} to {indices.max()}"
+            )
+        self.source = source
+        self.indices = indices.astype(np.int64)
+        self.labels = None if source.labels is None else np.asarray(source.labels)[self.indices]
+        self.channels = source.channels
+        self.encoded = source.encoded
+        self.image_size = source.image_size
+
+    def __len__(self):
+        """Number of images."""
+        return len(self.indices)
+
+    def read(self, index):
+        """Reads what the source has at that place."""
+        return self.source.read(tf.gather(self.indices, index))
+
+    def describe(self, index):
+        """Names an image as its source does."""
+        return self.source.describe(int(self.indices[index]))

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim.data import ArraySource
+
+IMAGES = np.arange(5 * 2 * 3 * 4, dtype=np.uint8).reshape(5, 2, 3, 4)
+
+
+def test_images_are_given_by_index():
+    source = ArraySource(IMAGES)
+    assert len(source) == 5
+    assert source.labels is None
+    assert source.image_size == (2, 3)
+    assert source.channels == 4
+    np.testing.assert_array_equal(source[3], IMAGES[3])
+    np.testing.assert_array_equal(source[-1], IMAGES[4])
+    np.testing.assert_array_equal(source.read(tf.constant([4, 0])), IMAGES[[4, 0]])
+    np.testing.assert_array_equal(source.decode(tf.constant(1)), IMAGES[1])
+
+
+def test_images_without_a_channel_axis_get_one():
+    assert ArraySource(IMAGES[..., 0])[0].shape == (2, 3, 1)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3, 4], np.arange(5)[:, None]])
+def test_labels_become_a_flat_array(labels):
+    np.testing.assert_array_equal(ArraySource(IMAGES, labels).labels, np.arange(5))
+
+
+def test_the_array_is_not_copied_into_the_graph():
+    source = ArraySource(np.zeros((1000, 32, 32, 3), np.uint8))
+    graph = tf.function(source.read).get_concrete_function(tf.TensorSpec((), tf.int64)).graph
+    assert graph.as_graph_def().ByteSize() < 10_000
+
+
+@pytest.mark.parametrize(
+    ("images", "match"),
+    [
+        (IMAGES / 255.0, r"uint8 .*np.round\(images \* 255\).*float64"),
+        ([np.zeros((2, 2, 3)), np.zeros((3, 2, 3))], "one uint8 array.*different sizes.*list"),
+        (np.array([np.zeros(2), None], object), "one uint8 array.*different sizes"),
+        (IMAGES[0, 0], r"shape \(N, H, W, C\).*\(3, 4\)"),
+        (IMAGES[:0], "without an empty axis"),
+    ],
+)
+def test_other_images_are_refused_with_the_fix(images, match):
+    with pytest.raises(ValueError, match=f"Expected `images` to .*{match}"):
+        ArraySource(images)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0.5] * 5])
+def test_labels_that_do_not_fit_are_refused(labels):
+    with pytest.raises(ValueError, match="Expected `labels` to be 5 integers"):
+        ArraySource(IMAGES, labels)
+
+
+@pytest.mark.parametrize("index", [5, -6])
+def test_an_index_out_of_range_is_an_error(index):
+    with pytest.raises(IndexError, match=f"below 5. Received: index={index}"):
+        ArraySource(IMAGES)[index]

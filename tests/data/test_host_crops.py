@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim.augment import MultiCrop
+from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, random_resized_boxes
+from keras_adasim.data import ArraySource, ImageFolder
+from keras_adasim.data.host_crops import HostCrops
+from tests.data.image_files import fill_folder
+
+KEY = 5
+
+
+def expected_crop(image, draws, scale, size, interpolation):
+    """The crop by way of decoding in full, cutting and resizing."""
+    (box,) = random_resized_boxes(draws[None], *image.shape[:2], scale).numpy()
+    top, left, height, width = box
+    crop = image[top : top + height, left : left + width]
+    antialias = interpolation == "bicubic"
+    resized = tf.image.resize(crop, (size, size), interpolation, antialias=antialias)
+    return np.clip(np.round(resized), 0, 255)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("num_local", [0, 2])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_crops_equal_those_of_decoded_images(tmp_path, suffix, num_local, interpolation):
+    images = fill_folder(tmp_path, suffix=suffix)
+    crops = MultiCrop(12, (0.3, 1.0), 6, (0.1, 0.3), num_local)
+    cut = tf.function(HostCrops(ImageFolder(tmp_path), crops, interpolation).__call__)
+    for index, partner in ((0, 1), (3, 2)):
+        views = cut(*(tf.constant(i, tf.int64) for i in (index, partner, KEY)))
+        draws = tf.random.stateless_uniform(
+            (2 + num_local, DRAWS_PER_BOX), (KEY, index), alg="philox"
+        )
+        for i, (view, size, scale) in enumerate(zip(views, crops.sizes, crops.scales, strict=True)):
+            assert view.dtype == tf.uint8
+            image = images[partner if i == 1 else index]
+            expected = expected_crop(image, draws[i], scale, size, interpolation)
+            tolerance = 1 if suffix == ".png" else 12
+            np.testing.assert_allclose(view.numpy().astype(int), expected, atol=tolerance)
+
+
+def test_images_in_memory_are_cut_too():
+    images = np.random.default_rng(0).integers(0, 256, (3, 20, 24, 5), dtype=np.uint8)
+    cut = HostCrops(ArraySource(images), MultiCrop(8, num_local=1, local_size=4), "bilinear")
+    views = cut(*(tf.constant(i, tf.int64) for i in (0, 1, KEY)))
+    assert [tuple(view.shape) for view in views] == [(8, 8, 5), (8, 8, 5), (4, 4, 5)]
+
+
+def test_boxes_are_a_pure_function_of_key_and_index(tmp_path):
+    fill_folder(tmp_path, [(30, 30)] * 2)
+    cut = HostCrops(ImageFolder(tmp_path), MultiCrop(8, (0.1, 0.5)), "bilinear")
+
+    def first_view(index, key):
+        return cut(
+            tf.constant(index, tf.int64), tf.constant(0, tf.int64), tf.constant(key, tf.int64)
+        )[0]
+
+    np.testing.assert_array_equal(first_view(0, 1), first_view(0, 1))
+    assert np.any(first_view(0, 1) != first_view(0, 2))
+    first, second = cut(*(tf.constant(i, tf.int64) for i in (0, 0, KEY)))
+    assert np.any(first != second)
