@@ -1,0 +1,112 @@
+"""Whether the parts of a model fit each other."""
+
+NEIGHBOR_FEATURES = ("first", "second", "mean")
+
+
+def check_types(backbone, objective):
+    """Raises ValueError unless these can be a backbone and an objective."""
+    outputs = getattr(backbone, "output", None)
+    if not isinstance(outputs, dict) or "features" not in outputs:
+        raise ValueError(
+            "Expected `backbone` to be a functional `keras.Model` that gives a dictionary of "
+            "`features` and, where it has them, `tokens`, as those of `keras_adasim.backbones` do. "
+            "Wrap any other Keras model with `backbones.adapt(model)`. "
+            f"Received: backbone={backbone!r}"
+        )
+    if not hasattr(objective, "compute_loss"):
+        raise ValueError(
+            "Expected `objective` to be one of `keras_adasim.objectives`, such as `DINO()`. "
+            f"Received: objective={objective!r}"
+        )
+
+
+def global_size(backbone):
+    """The side in pixels of the images that a backbone is meant for.
+
+    Raises:
+        ValueError: if it doesn't say.
+    """
+    size = getattr(backbone, "image_size", None) or backbone.inputs[0].shape[1]
+    if size is None:
+        raise ValueError(
+            "Expected `augment`, such as `DINOAugment(MultiCrop(224))`, with a backbone that "
+            "doesn't say what size of images it is meant for, neither by its `image_size` nor by "
+            "its input. Received: augment=None"
+        )
+    return size
+
+
+def check_arguments(model):
+    """Raises ValueError unless a `SelfDistillation` got parts that fit each other."""
+    if model.neighbor_feature not in NEIGHBOR_FEATURES:
+        raise ValueError(
+            f"Expected `neighbor_feature` to be one of {NEIGHBOR_FEATURES}. "
+            f"Received: {model.neighbor_feature!r}"
+        )
+    name = type(model.pairing).__name__
+    if model.bank is None and model.pairing.needs_neighbors:
+        raise ValueError(
+            f"`{name}` needs the neighbours that a bank finds. Received: bank=None. "
+            "Pass `bank=NeighborBank(num_images, feature_dim)`."
+        )
+    if model.bank is None:
+        return
+    for what, expected, received in (
+        ("feature_dim", model.student.output["features"].shape[-1], model.bank.feature_dim),
+        ("num_images", model.pairing.num_images or model.bank.num_images, model.bank.num_images),
+        ("topk", getattr(model.pairing, "topk", model.bank.topk), model.bank.topk),
+    ):
+        if received != expected:
+            raise ValueError(
+                f"Expected `bank` with {what}={expected}, as the backbone and `{name}` have "
+                f"it. Received: bank.{what}={received}"
+            )
+
+
+def check_fit(model, x, arguments):
+    """Raises ValueError unless `fit` got batches of pairs that fit the model.
+
+    Args:
+        model: a `SelfDistillation`.
+        x: what it is to be fitted on.
+        arguments: the keyword arguments of `fit`.
+    """
+    if arguments.get("validation_data") is not None or arguments.get("validation_split"):
+        raise ValueError(
+            "Expected no validation data: there is no loss on held-out images to speak of. Use "
+            "`callbacks.OnlineKNN(train_source, test_source)` to validate the features."
+        )
+    if hasattr(x, "as_tf_dataset"):
+        _check_pairs(model, x, arguments)
+    elif not isinstance(getattr(x, "element_spec", None), dict):
+        raise ValueError(
+            "Expected `x` to be a `keras_adasim.data.PairDataset`, or a `tf.data.Dataset` of its "
+            f"dictionaries. Received an object of type {type(x).__name__}"
+        )
+
+
+def _check_pairs(model, dataset, arguments):
+    if dataset.pairing is not model.pairing:
+        raise ValueError(
+            "The data set asks another pairing than the one this model trains. Build it with "
+            "`PairDataset(source, model.pairing, ...)`."
+        )
+    if model.bank is not None and len(dataset.source) != model.bank.num_images:
+        raise ValueError(
+            f"Expected a data set of {model.bank.num_images} images, one for every row of the "
+            f"bank. Received: {len(dataset.source)} images"
+        )
+    steps = arguments.get("steps_per_epoch")
+    if steps not in (None, len(dataset)):
+        raise ValueError(
+            "Expected no `steps_per_epoch`: an epoch is one pass over all images, after which "
+            f"their neighbours vote, and has {len(dataset)} steps. Received: "
+            f"steps_per_epoch={steps}"
+        )
+    cut, expected = dataset.crops, getattr(model.augment, "crops", dataset.crops)
+    if cut is not None and cut.sizes != expected.sizes:
+        raise ValueError(
+            "Expected the data set to cut the crops that the model augments: give `PairDataset` "
+            f"and `DINOAugment` the same `crops`. Received: views of {cut.sizes} and of "
+            f"{expected.sizes} pixels"
+        )

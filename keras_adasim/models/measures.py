@@ -1,0 +1,16 @@
+"""What the training step measures beside the loss."""
+
+import tensorflow as tf
+
+
+def feature_std(features):
+    """Spread of L2-normalised features `(B, D)`, times sqrt(D): about 1 if healthy, 0 if collapsed.
+
+    Under several replicas this is the mean of each one's spread over its own part of the batch,
+    which is a little smaller than that of the whole.
+
+    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, figure 2.
+    """
+    features = tf.math.l2_normalize(tf.cast(features, tf.float32), axis=-1, epsilon=1e-12)
+    spread = tf.reduce_mean(tf.math.reduce_std(features, axis=0))
+    return spread * tf.sqrt(float(features.shape[-1]))

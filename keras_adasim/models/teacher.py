@@ -1,0 +1,59 @@
+"""What a momentum teacher is made of."""
+
+import keras
+
+
+def make_teacher(backbone):
+    """Clones a backbone, weights included, and switches its dropout and drop path off.
+
+    The clone stays trainable as far as Keras is concerned: a BatchNormalization whose `trainable`
+    is false ignores `training=True`, and the teacher's must run in training mode.
+    """
+    teacher = type(backbone).from_config(backbone.get_config())
+    teacher.set_weights(backbone.get_weights())
+    for layer in all_layers(teacher):
+        if "Drop" in type(layer).__name__ and hasattr(layer, "rate"):
+            layer.rate = 0.0
+    return teacher
+
+
+def all_layers(module):
+    """The layer itself and every layer below it, each once."""
+    return list(module._flatten_layers(include_self=True, recursive=True))
+
+
+def has_batch_normalization(module):
+    """Whether a layer contains BatchNormalization at any depth."""
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in all_layers(module))
+
+
+def parameter_pairs(student, teacher):
+    """Returns two aligned lists of parameters, the student's and the teacher's.
+
+    Parameters only: the moving statistics of a BatchNormalization and the seeds of dropout are
+    each network's own. `weights` leaves the seeds out, `trainable` the statistics.
+    """
+    pairs = [
+        (s, t)
+        for s, t in zip(student.weights, teacher.weights, strict=True)
+        if t.trainable and s is not t
+    ]
+    return [s for s, _ in pairs], [t for _, t in pairs]
+
+
+def check_synchronized(modules, num_replicas):
+    """Refuses BatchNormalization with statistics of its own on every replica."""
+    if num_replicas == 1:
+        return
+    lonely = [
+        layer.path
+        for module in modules
+        for layer in all_layers(module)
+        if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+    ]
+    if lonely:
+        raise ValueError(
+            f"With {num_replicas} replicas every BatchNormalization must be synchronised, or the "
+            "replicas' statistics drift apart. Create these layers with `synchronized=True`: "
+            f"{', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}"
+        )

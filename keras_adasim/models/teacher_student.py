@@ -1,0 +1,289 @@
+"""The parts of a teacher-student model that aren't its training step: Keras' own interface."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from keras_adasim import pairing as pairings
+from keras_adasim.callbacks.push_neighbors import PushNeighbors
+from keras_adasim.export.preprocessing import preprocess
+from keras_adasim.models.checks import check_fit
+from keras_adasim.models.compilation import StepFunctions
+from keras_adasim.models.teacher import all_layers, has_batch_normalization, parameter_pairs
+
+_SERIALIZED = ("backbone", "objective", "bank", "augment", "momentum")
+
+
+class TeacherStudent(keras.Model):
+    """Compiling, fitting, saving and embedding for a model of a student and its teacher.
+
+    A subclass sets `student`, `teacher`, `objective`, `pairing`, `bank`, `neighbor_feature`,
+    `augment` and `momentum`, and defines the training step.
+    """
+
+    # --- compiling and fitting ----------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer,
+        jit_compile="auto",
+        run_eagerly=False,
+        steps_per_execution=1,
+        gradient_accumulation_steps=1,
+    ):
+        """Prepares the training step.
+
+        Args:
+            optimizer: one of `keras_adasim.optimizers`.
+            jit_compile: whether the step's functions become XLA programs. "auto" compiles where
+                there is an accelerator; on a CPU the compilation takes longer than it gains.
+            run_eagerly: runs Python line by line, for debugging; implies `jit_compile=False`.
+            steps_per_execution: training steps per call from Python.
+            gradient_accumulation_steps: parts that a replica's batch is worked through in, one
+                after the other, to save memory. The batch size is that of the whole step: there
+                is one update of student, teacher, centre, queue and bank, the same as without
+                (but for BatchNormalization, whose statistics are those of a part).
+        """
+        if not hasattr(optimizer, "update_variable"):
+            raise ValueError(
+                "Expected `optimizer` to be one of keras_adasim.optimizers (AdamW, LARS, SGD), "
+                "which clip each variable after the exchange between replicas and leave frozen "
+                f"ones out. Received: optimizer={optimizer!r}"
+            )
+        if jit_compile not in ("auto", True, False):
+            raise ValueError(
+                f"Expected `jit_compile` to be 'auto', True or False. Received: {jit_compile!r}"
+            )
+        if int(gradient_accumulation_steps) != gradient_accumulation_steps or (
+            gradient_accumulation_steps < 1
+        ):
+            raise ValueError(
+                "Expected `gradient_accumulation_steps` to be a positive integer. "
+                f"Received: {gradient_accumulation_steps!r}"
+            )
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        super().compile(
+            optimizer=optimizer,
+            jit_compile=False,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            auto_scale_loss=False,
+        )
+        with self.distribute_strategy.scope():
+            optimizer.build(self.trainable_variables)
+        self._compile_arguments = {
+            "jit_compile": jit_compile,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "gradient_accumulation_steps": gradient_accumulation_steps,
+        }
+        self.compiles = jit_compile and not run_eagerly
+        self._functions = StepFunctions(self, self.compiles, gradient_accumulation_steps)
+
+    def fit(self, x=None, *args, callbacks=None, **kwargs):
+        """Trains on a `PairDataset`, or on a finite `tf.data.Dataset` of its batches.
+
+        Takes what `keras.Model.fit` takes. At the end of every epoch the bank's records are pushed
+        into the pairing before any other callback runs.
+        """
+        epochs = kwargs.get("epochs", 1)
+        window = getattr(self.pairing, "window", 0)
+        if epochs <= window:
+            logging.warning(
+                "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
+                "another image, and this is plain self-distillation. Train longer, or lower "
+                "`window` of the pairing.",
+                epochs,
+                window,
+            )
+        dataset = x
+        check_fit(self, x, kwargs)
+        if hasattr(x, "as_tf_dataset"):
+            dataset = x.as_tf_dataset()
+        if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
+            # Keras would trace the step again with unknown shapes, which the crops can't have.
+            self.make_train_function(force=True)
+        self._element_spec = dataset.element_spec
+        push = PushNeighbors(x if dataset is not x else None)
+        kwargs.setdefault("shuffle", False)  # The data set has an order of its own.
+        return super().fit(dataset, *args, callbacks=[push, *(callbacks or [])], **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
+        pass
+
+    @property
+    def metrics(self):
+        """The means that an epoch's logs are made of."""
+        return list(self._means.values())
+
+    # --- what is trained ----------------------------------------------------------------------
+
+    @property
+    def trainable_variables(self):
+        """The student's and its heads'; the teacher's follow them."""
+        layers = [self.student, *(head for head, _ in self.objective.heads)]
+        return [variable for layer in layers for variable in layer.trainable_variables]
+
+    @property
+    def trainable_weights(self):
+        """The same as `trainable_variables`."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables: teacher, centre, queue, bank."""
+        trained = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.variables if id(variable) not in trained]
+
+    @property
+    def non_trainable_weights(self):
+        """All weights that are not trained."""
+        trained = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.weights if id(variable) not in trained]
+
+    def _parameters_followed(self):
+        """Two aligned lists: the student's parameters and the teacher's that follow them."""
+        pairs = [(self.student, self.teacher)]
+        pairs += [pair for pair in self.objective.heads if pair[1] is not None]
+        students, teachers = [], []
+        for student, teacher in pairs:
+            if student is not teacher:
+                lists = parameter_pairs(student, teacher)
+                students += lists[0]
+                teachers += lists[1]
+        return students, teachers
+
+    # --- forward passes -----------------------------------------------------------------------
+
+    def _run_student(self, views):
+        return encode(self.student, views, True, self._together(self.student))
+
+    def _run_teacher(self, views):
+        # No drop path, so inference mode, unless BatchNormalization is to use the batch.
+        training = self.teacher is self.student or has_batch_normalization(self.teacher)
+        views = encode(self.teacher, views, training, self._together(self.teacher))
+        return [{name: tf.stop_gradient(out) for name, out in view.items()} for view in views]
+
+    def _together(self, backbone):
+        """Whether views of one size may pass together; only the batch's statistics tell."""
+        return self.objective.joint_statistics or not has_batch_normalization(backbone)
+
+    def call(self, images, training=False):
+        """What the teacher's backbone says of normalised images `(B, H, W, C)`."""
+        return self.teacher(images, training=training)
+
+    def embed(self, images, batch_size=256):
+        """Features of the teacher's backbone, without an export.
+
+        Args:
+            images: `(B, H, W, C)`, uint8 (0 to 255) or float (0 to 1), of any size; resized to the
+                size of the global crops and normalised here.
+            batch_size: images per forward pass.
+
+        Returns:
+            float32 NumPy array `(B, D)`.
+        """
+        images = np.asarray(images)
+        chunks = [
+            self._embed_batch(tf.convert_to_tensor(images[start : start + batch_size]))
+            for start in range(0, len(images), batch_size)
+        ]
+        return np.concatenate([chunk.numpy() for chunk in chunks])
+
+    def _embed_batch(self, images):
+        if not hasattr(self, "_embed_function"):
+            self._embed_function = tf.function(self._embed_graph, reduce_retracing=True)
+        return self._embed_function(images)
+
+    def _embed_graph(self, images):
+        augment = self.augment
+        images = preprocess(images, augment.crops.global_size, augment.mean, augment.std)
+        return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
+
+    # --- saving -------------------------------------------------------------------------------
+
+    def save_own_variables(self, store):
+        """Puts the pairing's NumPy state beside the variables."""
+        for name, value in self.pairing.get_state().items():
+            store[f"pairing_{name}"] = value
+
+    def load_own_variables(self, store):
+        """Reads the pairing's state."""
+        prefix = "pairing_"
+        names = [name for name in store.keys() if name.startswith(prefix)]  # noqa: SIM118
+        self.pairing.set_state(
+            {name.removeprefix(prefix): np.asarray(store[name]) for name in names}
+        )
+
+    def get_config(self):
+        """Returns the constructor's arguments, serialised."""
+        config = {
+            **super().get_config(),
+            "neighbor_feature": self.neighbor_feature,
+            "pairing": pairings.serialize(self.pairing),
+            # Keras doesn't keep what is frozen in a layer's config.
+            "frozen_layers": [
+                place for place, layer in enumerate(all_layers(self.student)) if not layer.trainable
+            ],
+        }
+        for name in _SERIALIZED:
+            value = self.student if name == "backbone" else getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the model with a new teacher; weights come afterwards."""
+        config = dict(config)
+        config["pairing"] = pairings.deserialize(config["pairing"])
+        for name in _SERIALIZED:
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        layers = all_layers(config["backbone"])
+        for place in config.pop("frozen_layers"):
+            layers[place].trainable = False
+        return cls(**config)
+
+    def build_from_config(self, config):
+        """Nothing to do: the constructor builds."""
+
+    def get_compile_config(self):
+        """Optimizer and switches, for `keras.models.load_model`."""
+        if not self.compiled:
+            return None
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was."""
+        config = dict(config)
+        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
+        self.compile(optimizer, **config)
+
+
+def encode(backbone, views, training, together=True):
+    """Runs a backbone over views, those of one size together or each by itself.
+
+    Args:
+        backbone: `keras.Model`.
+        views: list of V images `(B, s, s, C)`.
+        training: passed to the backbone.
+        together: whether neighbouring views of one size make one batch.
+
+    Returns:
+        list of V dictionaries of what the backbone returns.
+    """
+    outputs, start = [], 0
+    while start < len(views):
+        end = start
+        while end < len(views) and views[end].shape[1:] == views[start].shape[1:]:
+            end += 1
+        if not together:
+            end = start + 1
+        joined = backbone(tf.concat(views[start:end], axis=0), training=training)
+        parts = {name: tf.split(out, end - start) for name, out in joined.items()}
+        outputs += [{name: part[i] for name, part in parts.items()} for i in range(end - start)]
+        start = end
+    return outputs

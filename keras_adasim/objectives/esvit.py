@@ -1,0 +1,224 @@
+"""EsViT: DINO on views, and the same between matching regions (Li et al., ICLR 2022)."""
+
+import keras
+import tensorflow as tf
+
+from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.objectives.dino import (
+    DINO,
+    batch_center,
+    entropies,
+    is_before,
+    teacher_probabilities,
+    update_center,
+    view_pairs,
+)
+
+
+def region_loss(
+    student_logits,
+    student_features,
+    teacher_logits,
+    teacher_features,
+    center,
+    student_temperature,
+    teacher_temperature,
+):
+    """Cross-entropy between each student region and the most similar region of the teacher's view.
+
+    For every pair of different views each region of the student's view is matched to the region of
+    the teacher's view of the same image whose feature has the largest cosine; several may share
+    one. Every pair of views counts the same, however many regions it has.
+
+    Args:
+        student_logits: list over V views of logits `(B, R, K)`, the two global views first; R may
+            differ between views.
+        student_features: list over V views of the backbone's tokens `(B, R, D)`.
+        teacher_logits: list over the two global views of logits `(B, R, K)`; no gradient.
+        teacher_features: list over the two global views of tokens `(B, R, D)`.
+        center: `(K,)`, taken from the teacher's region logits.
+        student_temperature: positive scalar.
+        teacher_temperature: positive scalar.
+
+    Returns:
+        float32 scalar: the mean over regions, batch and pairs of views.
+
+    Source: `DDINOLoss` of the official EsViT code.
+    """
+    if len(student_logits) < 2 or len(teacher_logits) != 2:
+        raise ValueError(
+            "Expected `student_logits` of at least two views and `teacher_logits` of two. "
+            f"Received: {len(student_logits)} and {len(teacher_logits)} views"
+        )
+    student_temperature = tf.cast(student_temperature, tf.float32)
+    log_probabilities = [
+        tf.nn.log_softmax(tf.cast(logits, tf.float32) / student_temperature)
+        for logits in student_logits
+    ]
+    targets = [
+        tf.stop_gradient(teacher_probabilities(logits, center, teacher_temperature))
+        for logits in teacher_logits
+    ]
+    terms = []
+    for a, v in view_pairs(len(student_logits)):
+        nearest = most_similar_regions(student_features[v], teacher_features[a])
+        matched = tf.gather(targets[a], nearest, batch_dims=1)
+        terms.append(-tf.reduce_mean(tf.reduce_sum(matched * log_probabilities[v], axis=-1)))
+    return tf.add_n(terms) / len(terms)
+
+
+def most_similar_regions(student, teacher):
+    """For every student region `(B, R, D)` the place `(B, R)` of the most similar `(B, S, D)`."""
+    student, teacher = l2_normalize(student, axis=-1), l2_normalize(teacher, axis=-1)
+    return tf.argmax(tf.matmul(student, teacher, transpose_b=True), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class EsViT(DINO):
+    """DINO's loss on views plus the region loss, each with a head and a centre of its own.
+
+    It needs a backbone that gives tokens.
+
+    Args:
+        out_dim: number of prototypes of either head, `K`.
+        region_weight: weight of the region loss; the view loss has the rest.
+        region_start_step: before this step the view loss stands alone, with weight 1, and the
+            region head is left as it is. (The region loss is computed, and logged, all the same.)
+        **kwargs: the other arguments of `DINO`; both heads have the same shape.
+
+    Attributes:
+        region_center: float32 `(K,)`, in the checkpoint and equal on all replicas.
+    """
+
+    metric_names = (
+        *DINO.metric_names,
+        "view_loss",
+        "region_loss",
+        "region_entropy",
+        "region_mean_entropy",
+    )
+
+    def __init__(self, out_dim=65536, *, region_weight=0.5, region_start_step=0, **kwargs):
+        super().__init__(out_dim, **kwargs)
+        if not 0 < region_weight <= 1:
+            raise ValueError(
+                f"Expected `region_weight` above 0 and at most 1. Received: {region_weight}"
+            )
+        if region_start_step < 0:
+            raise ValueError(
+                f"Expected `region_start_step` of at least 0. Received: {region_start_step}"
+            )
+        self.region_weight = region_weight
+        self.region_start_step = region_start_step
+        self.student_region_head = self._head("student_region_head")
+        self.teacher_region_head = self._head("teacher_region_head")
+
+    def build(self, view_shapes):
+        """Builds heads and centres.
+
+        Args:
+            view_shapes: dictionary of shapes, `features` being `(None, D)` and `tokens`
+                `(None, P, D)`.
+
+        Raises:
+            ValueError: if the backbone gives no tokens.
+        """
+        if self.built:
+            return
+        given = sorted(name for name, shape in view_shapes.items() if shape is not None)
+        if "tokens" not in given:
+            raise ValueError(
+                "EsViT's region loss needs a backbone that gives tokens, one for each region. "
+                f"Received: a backbone that gives {given}. Choose another backbone, "
+                "or DINO, which is EsViT without the region loss."
+            )
+        super().build(view_shapes)
+        self.student_region_head.build((None, view_shapes["tokens"][-1]))
+        self.teacher_region_head.build((None, view_shapes["tokens"][-1]))
+        self.region_center = self._center("region_center")
+
+    @property
+    def heads(self):
+        """The view heads and the region heads of student and teacher."""
+        return [*super().heads, (self.student_region_head, self.teacher_region_head)]
+
+    def student_embeddings(self, views):
+        """DINO's, and lists over all views of `region_logits` and `region_features`."""
+        regions = self._regions(self.student_region_head, views)
+        return {**super().student_embeddings(views), **regions}
+
+    def teacher_embeddings(self, views):
+        """DINO's, and lists over the global views of `region_logits` and `region_features`."""
+        regions = self._regions(self.teacher_region_head, views)
+        return {**super().teacher_embeddings(views), **regions}
+
+    def _regions(self, head, views):
+        tokens = [view["tokens"] for view in views]
+        rows = [tf.reshape(each, (-1, each.shape[-1])) for each in tokens]
+        logits = tf.split(
+            head(tf.concat(rows, axis=0), training=True), [tf.shape(each)[0] for each in rows]
+        )
+        shapes = [(-1, keras.ops.shape(each)[1], self.out_dim) for each in tokens]
+        return {
+            "region_logits": list(map(tf.reshape, logits, shapes)),
+            "region_features": [tf.stop_gradient(each) for each in tokens],
+        }
+
+    def compute_loss(self, student, teacher, gathered, first_row, step):
+        """The weighted sum, the batch's centres, both terms and the entropies of the teacher."""
+        view, statistics, metrics = super().compute_loss(
+            student, teacher, gathered, first_row, step
+        )
+        temperature = self.teacher_temperature(step)
+        region = region_loss(
+            student["region_logits"],
+            student["region_features"],
+            teacher["region_logits"],
+            teacher["region_features"],
+            self.region_center,
+            self.student_temperature,
+            temperature,
+        )
+        weight = tf.where(is_before(step, self.region_start_step), 0.0, self.region_weight)
+        logits = tf.stack(teacher["region_logits"])
+        probabilities = teacher_probabilities(logits, self.region_center, temperature)
+        watchers = entropies(probabilities)
+        metrics |= {
+            "view_loss": view,
+            "region_loss": region,
+            "region_entropy": watchers["teacher_entropy"],
+            "region_mean_entropy": watchers["teacher_mean_entropy"],
+        }
+        statistics["region_center"] = batch_center(logits)
+        return (1.0 - weight) * view + weight * region, statistics, metrics
+
+    def update(self, statistics, gathered, step):
+        """Moves both centres towards the mean logits of the global batch."""
+        super().update(statistics, gathered, step)
+        self.region_center.value.assign(
+            update_center(
+                self.region_center, statistics["region_center"][tf.newaxis], self.center_momentum
+            )
+        )
+
+    def _untrained_steps(self):
+        """DINO's, and the region head before `region_start_step`.
+
+        Its gradient is zero then, but weight decay would go on.
+        """
+        last = self.student_region_head.last_layer_variables
+        ids = {id(variable) for variable in last}
+        others = [v for v in self.student_region_head.trainable_variables if id(v) not in ids]
+        return [
+            *super()._untrained_steps(),
+            (last, max(self.freeze_last_layer_steps, self.region_start_step)),
+            (others, self.region_start_step),
+        ]
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "region_weight": self.region_weight,
+            "region_start_step": self.region_start_step,
+        }

@@ -1,0 +1,131 @@
+"""MoCo-v3: contrast with a momentum teacher over the global batch (Chen et al., ICCV 2021)."""
+
+import keras
+import tensorflow as tf
+
+from keras_adasim.layers import MLPHead
+from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
+from keras_adasim.objectives.objective import Objective
+from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
+from keras_adasim.objectives.validation import positive
+
+
+def contrastive_loss(query, key, temperature, first_row=0):
+    """InfoNCE of queries among all keys, times `2 * temperature`; one direction.
+
+    Args:
+        query: `(B, D)`, of any length: the student's predictions of one view.
+        key: `(N, D)`, of any length: the teacher's projections of the other view, those of the
+            global batch; no gradient flows to them.
+        temperature: positive scalar. The factor keeps the gradient's size from depending on it.
+        first_row: the key of query i is row `first_row + i`; 0 where the queries are the whole
+            batch.
+
+    Returns:
+        float32 scalar, the mean over the queries.
+
+    Source: algorithm 1 of Chen, Xie and He, "An Empirical Study of Training Self-Supervised Vision
+    Transformers", ICCV 2021.
+    """
+    return 2.0 * temperature * info_nce(query, tf.stop_gradient(key), temperature, first_row)
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class MoCoV3(Objective):
+    """The student finds the teacher's projection of the other view among those of the batch.
+
+    The loss is the sum of both directions. The negatives are the keys of the global batch. The
+    defaults are those for vision transformers, whose patch embedding the paper freezes
+    (`backbone.patch_embedding.trainable = False`); for ResNets it has `num_layers=2`,
+    `predictor_last_norm="none"` and `temperature=1.0`.
+
+    Args:
+        out_dim: width of the projections and predictions.
+        hidden_dim: width of the hidden layers of projector and predictor.
+        num_layers: dense layers of the projector.
+        predictor_last_norm: batch normalisation of the predictor's output: "plain" or "none".
+        temperature: of the softmax over the batch.
+    """
+
+    exchanges = True
+    joint_statistics = False
+    metric_names = ("projection_std", "contrast_accuracy")
+
+    def __init__(
+        self,
+        out_dim=256,
+        hidden_dim=4096,
+        num_layers=3,
+        predictor_last_norm="plain",
+        temperature=0.2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.out_dim = out_dim
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.predictor_last_norm = predictor_last_norm
+        self.temperature = positive("temperature", temperature)
+        self.projector = self._head("projector", num_layers, "plain")
+        self.teacher_projector = self._head("teacher_projector", num_layers, "plain")
+        self.predictor = self._head("predictor", 2, predictor_last_norm)
+
+    def _head(self, name, num_layers, last_norm):
+        return MLPHead(
+            self.out_dim,
+            self.hidden_dim,
+            num_layers,
+            last_norm,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, view_shapes):
+        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        if self.built:
+            return
+        self.projector.build(view_shapes["features"])
+        self.teacher_projector.build(view_shapes["features"])
+        self.predictor.build((None, self.out_dim))
+        self.built = True
+
+    @property
+    def heads(self):
+        """The projectors, and the predictor, which only the student has."""
+        return [(self.projector, self.teacher_projector), (self.predictor, None)]
+
+    def student_embeddings(self, views):
+        """Predictions of both views, `{"queries": (B, 2, K)}`."""
+        projections = per_view(self.projector, two_view_features(views))
+        return {"queries": per_view(self.predictor, projections)}
+
+    def teacher_embeddings(self, views):
+        """Projections of both views, `{"keys": (B, 2, K)}`."""
+        return {"keys": per_view(self.teacher_projector, two_view_features(views))}
+
+    def to_gather(self, student, teacher):
+        """The keys of all replicas."""
+        return {"keys": tf.stop_gradient(teacher["keys"])}
+
+    def compute_loss(self, student, teacher, gathered, first_row, step):
+        """The sum of both directions, the spread of the keys, and how often they are found."""
+        all_keys = with_shape(gathered["keys"], teacher["keys"])
+        queries, keys = tf.unstack(student["queries"], axis=1), tf.unstack(all_keys, axis=1)
+        loss = contrastive_loss(queries[0], keys[1], self.temperature, first_row)
+        loss += contrastive_loss(queries[1], keys[0], self.temperature, first_row)
+        metrics = {
+            "projection_std": embedding_std(all_keys),
+            "contrast_accuracy": contrast_accuracy(queries[0], keys[1], first_row),
+        }
+        return loss, {}, metrics
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "out_dim": self.out_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "predictor_last_norm": self.predictor_last_norm,
+            "temperature": self.temperature,
+        }

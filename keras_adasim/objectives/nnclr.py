@@ -1,0 +1,155 @@
+"""NNCLR: contrast with the nearest neighbour from a queue (Dwibedi et al., ICCV 2021)."""
+
+import keras
+import tensorflow as tf
+
+from keras_adasim.layers import FeatureQueue, MLPHead
+from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
+from keras_adasim.objectives.objective import Objective
+from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
+from keras_adasim.objectives.validation import positive
+
+
+def contrastive_loss(neighbor, prediction, temperature, first_row=0):
+    """InfoNCE of neighbours among the predictions of the batch; one direction.
+
+    Args:
+        neighbor: `(B, D)`, of any length: nearest neighbours of one view's projections; no
+            gradient flows to them.
+        prediction: `(N, D)`, of any length: predictions of the other view, those of the global
+            batch.
+        temperature: positive scalar.
+        first_row: the prediction of neighbour i is row `first_row + i`; 0 where the neighbours are
+            those of the whole batch.
+
+    Returns:
+        float32 scalar, the mean over the neighbours.
+
+    Source: equation 2 of Dwibedi et al., "With a Little Help from My Friends", ICCV 2021.
+    """
+    return info_nce(tf.stop_gradient(neighbor), prediction, temperature, first_row)
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class NNCLR(Objective):
+    """The nearest neighbour of one view's projection finds the prediction of the other view.
+
+    Neighbours come from a queue of the projections of past first views; the batch's own are
+    put into it after the step. The loss is the mean of both directions.
+
+    Args:
+        out_dim: width of the projections and predictions.
+        hidden_dim: width of the projector's hidden layers.
+        num_layers: dense layers of the projector, each followed by batch normalisation.
+        predictor_hidden_dim: width of the predictor's hidden layer.
+        queue_size: number of projections to find neighbours among, at least the global batch.
+        temperature: of the softmax over the batch.
+        seed: of the random rows that the queue starts with.
+
+    Attributes:
+        queue: the `FeatureQueue`, in the checkpoint and equal on all replicas.
+    """
+
+    has_teacher = False
+    exchanges = True
+    joint_statistics = False
+    metric_names = ("projection_std", "contrast_accuracy", "neighbor_similarity")
+
+    def __init__(
+        self,
+        out_dim=256,
+        hidden_dim=2048,
+        num_layers=3,
+        predictor_hidden_dim=4096,
+        queue_size=98304,
+        temperature=0.1,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.out_dim = out_dim
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.predictor_hidden_dim = predictor_hidden_dim
+        self.queue_size = queue_size
+        self.temperature = positive("temperature", temperature)
+        self.seed = seed
+        self.projector = MLPHead(
+            out_dim,
+            hidden_dim,
+            num_layers,
+            last_norm="affine",
+            dtype=self.dtype_policy,
+            name="projector",
+        )
+        self.predictor = MLPHead(
+            out_dim, predictor_hidden_dim, use_bias=True, dtype=self.dtype_policy, name="predictor"
+        )
+        self.queue = FeatureQueue(queue_size, out_dim, seed, name="queue")
+
+    def build(self, view_shapes):
+        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        if self.built:
+            return
+        self.projector.build(view_shapes["features"])
+        self.predictor.build((None, self.out_dim))
+        self.built = True
+
+    @property
+    def heads(self):
+        """Projector and predictor; there is no teacher."""
+        return [(self.projector, None), (self.predictor, None)]
+
+    def student_embeddings(self, views):
+        """Projections and predictions of both views, `(B, 2, K)` each."""
+        projections = per_view(self.projector, two_view_features(views))
+        return {"projections": projections, "predictions": per_view(self.predictor, projections)}
+
+    def teacher_embeddings(self, views):
+        """Nothing."""
+        return {}
+
+    def to_gather(self, student, teacher):
+        """The predictions of all replicas with their gradient, and what the queue will take."""
+        batch = student["projections"].shape[0]
+        if batch is not None:
+            self.queue.check_batch(batch * tf.distribute.get_strategy().num_replicas_in_sync)
+        return {
+            "predictions": student["predictions"],
+            "projections": tf.stop_gradient(student["projections"][:, 0]),
+        }
+
+    def compute_loss(self, student, teacher, gathered, first_row, step):
+        """The mean of both directions, and how near and how telling the neighbours are."""
+        projections = tf.unstack(student["projections"], axis=1)
+        predictions = tf.unstack(
+            with_shape(gathered["predictions"], student["predictions"]), axis=1
+        )
+        neighbors = [self.queue.look_up(projection) for projection in projections]
+        loss = 0.5 * contrastive_loss(neighbors[0], predictions[1], self.temperature, first_row)
+        loss += 0.5 * contrastive_loss(neighbors[1], predictions[0], self.temperature, first_row)
+        cosines = tf.reduce_sum(neighbors[0] * l2_normalize(projections[0], axis=-1), axis=-1)
+        metrics = {
+            "projection_std": embedding_std(student["projections"]),
+            "contrast_accuracy": contrast_accuracy(neighbors[0], predictions[1], first_row),
+            "neighbor_similarity": tf.reduce_mean(cosines),
+        }
+        return loss, {}, metrics
+
+    def update(self, statistics, gathered, step):
+        """Enqueues the global batch's projections of the first view."""
+        self.queue.enqueue(gathered["projections"])
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "out_dim": self.out_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "predictor_hidden_dim": self.predictor_hidden_dim,
+            "queue_size": self.queue_size,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }

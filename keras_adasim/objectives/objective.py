@@ -1,0 +1,89 @@
+"""What the training step asks of an objective."""
+
+import keras
+
+
+class Objective(keras.layers.Layer):
+    """A loss on embeddings, with the heads and the state that belong to it.
+
+    An objective knows nothing of backbones or pairings: it reads what a backbone gives for every
+    view, `{"features": (B, D), "tokens": (B, P, D)}`, and answers with a loss. The training step
+    calls, in this order and on every replica,
+
+    1. `student_embeddings` and `teacher_embeddings`, the heads;
+    2. `to_gather`, and hands the gathered tensors on, rows in the order of the global batch;
+    3. `compute_loss`;
+    4. `update`, once the statistics have been averaged over the replicas. It may assign to its own
+       variables, with values that are the same on all replicas, and to nothing else.
+
+    A subclass builds its heads in `build`, one layer for the student and one for the teacher, and
+    `heads` lists them.
+
+    Attributes:
+        has_teacher: whether a teacher follows the student as a moving average. Without one the
+            teacher *is* the student: `teacher_embeddings` then gets what the student's backbone
+            gave for the global views, without gradient, and may return nothing.
+        exchanges: whether `to_gather` asks for anything. If so the training step has a seam
+            between the encoders and the loss when there are several replicas.
+        joint_statistics: whether a backbone's BatchNormalization sees all views of one size as one
+            batch, as in DINO's and SimCLR's code, or each view by itself.
+        metric_names: names of the scalars in the third value of `compute_loss`.
+    """
+
+    has_teacher = True
+    joint_statistics = True
+    exchanges = False
+    metric_names = ()
+
+    @property
+    def heads(self):
+        """List of (student layer, teacher layer); the second is None where a teacher has none."""
+        return []
+
+    def student_embeddings(self, views):
+        """Runs the student's heads in training mode.
+
+        Args:
+            views: list of V dictionaries as the backbone gives them, global views first.
+
+        Returns:
+            dictionary of tensors or lists of them, the only thing of the student that reaches
+            `compute_loss`. If the objective exchanges, every tensor is `(B, ...)`, the batch
+            first: gradient accumulation joins those of its parts.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `student_embeddings`.")
+
+    def teacher_embeddings(self, views):
+        """Runs the teacher's heads on the two global views; returns a dictionary of tensors."""
+        raise NotImplementedError(f"{type(self).__name__} must define `teacher_embeddings`.")
+
+    def to_gather(self, student, teacher):
+        """Returns a dictionary of `(B, ...)` tensors that the loss needs from all replicas."""
+        return {}
+
+    def compute_loss(self, student, teacher, gathered, first_row, step):
+        """Returns the replica's mean loss.
+
+        Args:
+            student: what `student_embeddings` returned.
+            teacher: what `teacher_embeddings` returned.
+            gathered: the tensors of `to_gather` from all replicas, `(global batch, ...)`.
+            first_row: integer tensor, the place of this replica's first image in the global batch.
+            step: int64 tensor, optimiser steps made so far: what schedules are functions of.
+
+        Returns:
+            `(loss, statistics, metrics)`: a float32 scalar; a dictionary of tensors to be averaged
+            over the replicas for `update`; a dictionary of scalars named in `metric_names`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define `compute_loss`.")
+
+    def update(self, statistics, gathered, step):
+        """Brings centre or queue up to date, after the optimiser."""
+
+    def frozen(self, step):
+        """Returns a list of (variables, boolean tensor): these are left out while it is true."""
+        return []
+
+    def fixed_learning_rates(self):
+        """Returns a list of (variables, float): these don't follow the optimiser's schedule."""
+        return []

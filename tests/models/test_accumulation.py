@@ -1,0 +1,68 @@
+"""A batch in parts equals the batch as a whole: one update of everything."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_adasim import optimizers
+from tests.models import tiny
+from tests.models.test_exchange import ToyContrast, small_cnn
+
+
+def trained(objective, steps, drop_path_rate=0.0, jit_compile=False):
+    keras.utils.set_random_seed(1)
+    model = tiny.model(
+        small_cnn(None) if not drop_path_rate else tiny.vit(drop_path_rate=drop_path_rate),
+        objective(),
+        optimizer=optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3),
+        augment=tiny.crops_only(),
+        compiled=False,
+    )
+    model.compile(
+        optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3),
+        jit_compile=jit_compile,
+        gradient_accumulation_steps=steps,
+    )
+    tiny.train(model)
+    return model
+
+
+@pytest.mark.parametrize("objective", [tiny.dino, ToyContrast])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_parts_equal_the_whole(objective, replicas, two_replicas):
+    strategy = two_replicas if replicas == 2 else tf.distribute.get_strategy()
+    whole = trained(objective, 1)
+    with strategy.scope():
+        parts = trained(objective, 2)
+    tiny.assert_states_equal(tiny.state(whole), tiny.state(parts), 1e-5)
+    tiny.assert_copies_equal(parts)
+    assert int(parts.optimizer.iterations.numpy()) == 3
+
+
+def test_compiled_parts_equal_inline_ones():
+    inline, compiled = (trained(tiny.dino, 2, jit_compile=jit) for jit in (False, True))
+    tiny.assert_states_equal(tiny.state(inline), tiny.state(compiled), 1e-5)
+
+
+def test_dropout_draws_the_same_when_parts_are_run_twice():
+    """Embeddings computed first and those the gradient is taken of must be the same."""
+    model = trained(ToyContrast, 2, drop_path_rate=0.5)
+    other = trained(ToyContrast, 2, drop_path_rate=0.5)
+    tiny.assert_states_equal(tiny.state(model), tiny.state(other), 0.0)
+    one = trained(ToyContrast, 1, drop_path_rate=0.5)
+    seeds = [
+        [int(v.numpy()[1]) for v in m.student.variables if "seed" in v.path] for m in (one, model)
+    ]
+    # Two parts a step draw twice, not four times.
+    assert [2 * count for count in seeds[0]] == seeds[1]
+
+
+@pytest.mark.parametrize("steps", [0, 1.5])
+def test_wrong_numbers_of_parts_are_named(steps):
+    with pytest.raises(ValueError, match="gradient_accumulation_steps"):
+        trained(tiny.dino, steps)
+
+
+def test_batches_that_cannot_be_parted_are_named():
+    with pytest.raises(ValueError, match="batch_size"):
+        trained(tiny.dino, 3)

@@ -1,0 +1,245 @@
+"""The training step: one device or two, compiled or inline, every precision."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim import SelfDistillation, data, layers, optimizers, pairing
+from keras_adasim.augment import DINOAugment, MultiCrop
+from tests.models import tiny
+
+
+def fit_twice(strategy, **kwargs):
+    """The same three steps on one device and under a strategy."""
+    one = tiny.model(**{name: make() for name, make in kwargs.items()})
+    tiny.train(one)
+    with strategy.scope():
+        two = tiny.model(**{name: make() for name, make in kwargs.items()})
+    tiny.train(two)
+    return one, two
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: optimizers.SGD(0.1, momentum=0.9, clipnorm=0.3),
+        lambda: optimizers.SGD(optimizers.WarmupCosine(0.05, 0.0, 10), 0.01, clipnorm=0.5),
+    ],
+)
+def test_two_replicas_equal_one_device(two_replicas, optimizer):
+    one, two = fit_twice(two_replicas, optimizer=optimizer, num_local=lambda: 2)
+    tiny.assert_states_equal(tiny.state(one), tiny.state(two), 1e-5)
+    tiny.assert_copies_equal(two)
+    assert np.abs(one.bank.features.numpy()).sum() > 0
+    np.testing.assert_array_equal(one.bank.ids.numpy(), two.bank.ids.numpy())
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_compiled_equals_inline(replicas, two_replicas):
+    strategy = two_replicas if replicas == 2 else tf.distribute.get_strategy()
+    states = []
+    for jit_compile in (False, True):
+        with strategy.scope():
+            model = tiny.model(jit_compile=jit_compile, augment=tiny.crops_only(1))
+        tiny.train(model)
+        tiny.assert_copies_equal(model)
+        states.append(tiny.state(model))
+    tiny.assert_states_equal(*states, 1e-5)
+
+
+def test_every_student_variable_moves_and_the_teacher_follows():
+    model = tiny.model()
+    before = [v.numpy().copy() for v in model.trainable_variables]
+    teacher_before = [v.numpy().copy() for v in model.teacher.weights]
+    tiny.train(model, steps=1)
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert np.abs(variable.numpy() - old).max() > 0, variable.path
+    momentum = float(model.momentum(0))
+    for old, teacher, student in zip(
+        teacher_before, model.teacher.weights, model.student.weights, strict=True
+    ):
+        expected = momentum * old + (1 - momentum) * student.numpy()
+        np.testing.assert_allclose(teacher.numpy(), expected, atol=1e-6)
+    assert int(model.optimizer.iterations.numpy()) == 1
+
+
+def test_temperature_zero_equals_self_pairing():
+    """Same draws, same order: the partner of every image is itself in both."""
+    adaptive = pairing.AdaptiveWindow(tiny.NUM_IMAGES, window=1, topk=4, temperature=0.0)
+    models = [tiny.model(pairs=adaptive), tiny.model(pairs=pairing.SelfPairing())]
+    for model in models:
+        model.fit(tiny.dataset(model), epochs=3, verbose=0)
+    assert adaptive.distribution(np.arange(tiny.NUM_IMAGES))[2].any()
+    tiny.assert_states_equal(tiny.state(models[0]), tiny.state(models[1]), 0.0)
+
+
+def test_window_opens_after_w_epochs_and_partners_change():
+    augment = DINOAugment(
+        MultiCrop(tiny.SIZE, (1.0, 1.0), ratio=(1.0, 1.0)), first=[], second=[], local=[]
+    )
+    model = tiny.model(optimizer=optimizers.SGD(0.0), augment=augment)
+    everyone = np.arange(tiny.NUM_IMAGES)
+    for epoch in range(4):
+        gate = model.pairing.distribution(everyone)[2]
+        assert gate.any() == (epoch >= 2)
+        if epoch < 2:
+            np.testing.assert_array_equal(model.pairing.partners(everyone), everyone)
+        model.fit(tiny.dataset(model), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+
+
+@pytest.mark.parametrize("feature", ["first", "second", "mean"])
+def test_neighbor_feature_decides_what_the_bank_keeps(feature):
+    model = tiny.model(neighbor_feature=feature, optimizer=optimizers.SGD(0.0))
+    batch = next(iter(tiny.dataset(model)))
+    views = model.augment(batch, tf.constant(0, tf.int64))
+    both = [keras.utils.normalize(model.teacher(view)["features"].numpy()) for view in views]
+    expected = {"first": both[0], "second": both[1], "mean": keras.utils.normalize(sum(both))}
+    tiny.train(model, steps=1)
+    stored = model.bank.features.numpy()[np.array(batch["indices"])]
+    np.testing.assert_allclose(stored, expected[feature], atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_mixed_precision_trains_and_keeps_float32_state(policy, jit_compile):
+    keras.mixed_precision.set_global_policy(policy)
+    model = tiny.model(jit_compile=jit_compile, augment=tiny.crops_only())
+    history = tiny.train(model)
+    assert np.isfinite(history["loss"]).all()
+    for variable in (model.bank.features, model.bank.similarities, model.objective.center):
+        assert variable.dtype == "float32"
+    assert (model.loss_scale is not None) == (policy == "mixed_float16")
+
+
+def test_overflow_skips_the_optimizer_and_nothing_else():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    model = tiny.model(optimizer=optimizers.AdamW(0.1, 0.1))
+    model.loss_scale.scale.assign(2.0**24 * 1e9)
+    before = [v.numpy().copy() for v in model.trainable_variables]
+    tiny.train(model, steps=1)
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    assert np.abs(model.bank.features.numpy()).sum() > 0
+    assert np.abs(model.objective.center.numpy()).sum() > 0
+    assert int(model.optimizer.iterations.numpy()) == 1
+    assert float(model.loss_scale.scale.numpy()) < 2.0**24 * 1e9
+
+
+def test_last_layer_is_frozen_for_the_first_steps():
+    objective = tiny.dino(freeze_last_layer_steps=2, norm_last_layer=False)
+    model = tiny.model(objective=objective, optimizer=optimizers.AdamW(0.01, 0.1))
+    last = objective.student_head.last_layer_variables
+    assert len(last) == 2
+    before = [v.numpy().copy() for v in last]
+    tiny.train(model, steps=2)
+    for old, variable in zip(before, last, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), old)
+    tiny.train(model, steps=1)
+    for old, variable in zip(before, last, strict=True):
+        assert np.abs(variable.numpy() - old).max() > 0
+
+
+def test_drop_path_is_the_students_alone():
+    model = tiny.model(backbone=tiny.vit(drop_path_rate=0.5))
+    rates = lambda backbone: [  # noqa: E731
+        layer.rate for layer in backbone._flatten_layers() if hasattr(layer, "rate")
+    ]
+    assert max(rates(model.student)) == 0.5
+    assert max(rates(model.teacher), default=0) == 0
+
+
+def test_logs_have_the_loss_and_the_watchers():
+    history = tiny.train(tiny.model())
+    assert set(history) == {"loss", "feature_std", "teacher_entropy", "teacher_mean_entropy"}
+    assert history["loss"][0] > 0
+    assert 0 < history["feature_std"][0] < 2
+
+
+def test_embed_is_the_teacher_on_prepared_images():
+    model = tiny.model()
+    images = tiny.images()
+    features = model.embed(images, batch_size=10)
+    assert features.shape == (tiny.NUM_IMAGES, 16)
+    np.testing.assert_allclose(model.embed(images.astype("float32") / 255), features, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neighbor_feature": "third"}, "neighbor_feature"),
+        ({"bank": None}, "bank=None"),
+        ({"bank": lambda: layers.NeighborBank(32, 8, 4)}, "feature_dim"),
+        ({"bank": lambda: layers.NeighborBank(31, 16, 4)}, "num_images"),
+        ({"bank": lambda: layers.NeighborBank(32, 16, 5)}, "topk"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    change = {name: value() if callable(value) else value for name, value in change.items()}
+    with pytest.raises(ValueError, match=message):
+        tiny.model(**change)
+
+
+def test_pairings_without_neighbors_need_no_bank():
+    for pairs in (pairing.SelfPairing(), pairing.LabelOracle(np.arange(32) % 4)):
+        model = tiny.model(pairs=pairs, bank=None)
+        model.fit(tiny.dataset(model), epochs=1, verbose=0)
+        assert model.bank is None
+
+
+def test_foreign_data_sets_and_optimizers_are_refused():
+    model = tiny.model()
+    with pytest.raises(ValueError, match="another pairing"):
+        model.fit(tiny.dataset(tiny.model()), verbose=0)
+    with pytest.raises(ValueError, match=r"keras_adasim\.optimizers"):
+        model.compile(keras.optimizers.Adam())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps_per_epoch": 2}, "steps_per_epoch"),
+        ({"validation_data": np.zeros(3)}, "OnlineKNN"),
+    ],
+)
+def test_arguments_that_would_break_an_epoch_are_refused(arguments, message):
+    model = tiny.model()
+    with pytest.raises(ValueError, match=message):
+        model.fit(tiny.dataset(model), verbose=0, **arguments)
+
+
+def test_other_data_than_pairs_is_refused():
+    model = tiny.model()
+    for x in (tiny.images(), tf.data.Dataset.from_tensors(tiny.images())):
+        with pytest.raises(ValueError, match="PairDataset"):
+            model.fit(x, verbose=0)
+
+
+def test_crops_of_data_set_and_model_must_agree():
+    """Crops of another size were trained on without a word."""
+    model = tiny.model()
+    with pytest.raises(ValueError, match="same `crops`"):
+        model.fit(tiny.dataset(model, crops=MultiCrop(4)), verbose=0)
+
+
+def test_what_is_no_backbone_or_objective_is_named():
+    with pytest.raises(ValueError, match=r"backbones\.adapt"):
+        SelfDistillation(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), tiny.dino())
+    with pytest.raises(ValueError, match="objective"):
+        SelfDistillation(tiny.vit(), "dino")
+
+
+def test_fit_again_on_images_of_another_size():
+    """Keras traced the step with unknown shapes the second time, which the crops can't have."""
+    model = tiny.model(bank=None, pairs=pairing.SelfPairing())
+    for size in (12, 16, 12):
+        images = np.zeros((8, size, size, 3), np.uint8)
+        dataset = data.PairDataset(data.ArraySource(images), model.pairing, batch_size=4)
+        assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
+
+
+def test_default_augmentation_is_two_views_at_the_backbones_size():
+    model = SelfDistillation(tiny.vit(), tiny.dino())
+    model.compile(optimizers.AdamW(1e-3, 0.0))
+    history = model.fit(tiny.dataset(model), epochs=1, verbose=0).history
+    assert np.isfinite(history["loss"]).all()

@@ -1,0 +1,81 @@
+"""Every objective x pairing x backbone: a step on two replicas, saved, loaded, stepped again."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim import backbones, optimizers, pairing
+from tests.models import tiny
+from tests.objectives.tiny import NAMES, make
+
+BACKBONES = {
+    "vit": tiny.vit,
+    "resnet": lambda: backbones.ResNet(tiny.SIZE, (8, 16), (1, 1), stem="cifar"),
+    "swin": lambda: backbones.SwinTransformer(
+        tiny.SIZE, 2, 8, depths=(2, 1), num_heads=(1, 2), window_size=2
+    ),
+}
+PAIRINGS = {
+    "self": pairing.SelfPairing,
+    "nearest": lambda: pairing.NearestNeighbor(tiny.NUM_IMAGES, 4),
+    "adasim": lambda: pairing.AdaptiveWindow(tiny.NUM_IMAGES, 1, 4, temperature=0.1),
+    "oracle": lambda: pairing.LabelOracle(np.arange(tiny.NUM_IMAGES) % 4),
+}
+
+
+def build(objective, backbone):
+    keras.utils.set_random_seed(1)
+    return tiny.model(
+        BACKBONES[backbone](),
+        make(objective),
+        optimizer=optimizers.SGD(0.02, clipnorm=0.3),
+        augment=tiny.crops_only(),
+    )
+
+
+def stepper(model, strategy):
+    """A function that makes one step with the pairing's partners, and pushes the records."""
+    images = tiny.images()
+
+    @tf.function
+    def run(batch):
+        return strategy.run(model.train_step, args=(batch,))
+
+    def step(epoch):
+        indices = np.random.default_rng(epoch).permutation(tiny.NUM_IMAGES)[:8]
+        partners = model.pairing.partners(indices)
+        batch = {"indices": indices, "images": images[indices], "partners": images[partners]}
+
+        def share(context):
+            half = slice(4 * context.replica_id_in_sync_group, None)
+            return {name: tf.constant(value[half][:4]) for name, value in batch.items()}
+
+        model.reset_metrics()
+        logs = run(strategy.experimental_distribute_values_from_function(share))
+        model.pairing.push(model.bank.ids.numpy(), model.bank.similarities.numpy())
+        return float(strategy.experimental_local_results(logs["loss"])[0])
+
+    return step
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("objective", NAMES)
+def test_cells(objective, backbone, two_replicas, tmp_path):
+    with two_replicas.scope():
+        saved, loaded = (build(objective, backbone) for _ in range(2))
+    step_saved, step_loaded = (stepper(model, two_replicas) for model in (saved, loaded))
+    # A pairing is no part of the step's graph, so one model of a kind serves all four.
+    for epoch, (name, make_pairing) in enumerate(PAIRINGS.items()):
+        saved.pairing, loaded.pairing = make_pairing(), make_pairing()
+        assert np.isfinite(step_saved(epoch)), name
+        tiny.assert_copies_equal(saved)
+        path = tmp_path / f"{name}.weights.h5"
+        saved.save_weights(path)
+        loaded.load_weights(path)
+        np.testing.assert_allclose(step_saved(epoch + 1), step_loaded(epoch + 1), rtol=1e-6)
+        tiny.assert_states_equal(tiny.state(saved), tiny.state(loaded), 1e-6)
+        everyone = np.arange(tiny.NUM_IMAGES)
+        np.testing.assert_array_equal(
+            saved.pairing.partners(everyone), loaded.pairing.partners(everyone), name
+        )
