@@ -1,0 +1,21 @@
+"""Callbacks for `SelfDistillation.fit`; most of them serve any Keras model.
+
+They act in the order of the list, and later ones see what earlier ones add to the logs: statistics
+and k-NN first, then `EpochLog`, `keras.callbacks.TensorBoard`, `Backup` and `Progress`.
+"""
+
+from keras_adasim.callbacks.backup import Backup
+from keras_adasim.callbacks.epoch_log import EpochLog
+from keras_adasim.callbacks.online_knn import OnlineKNN
+from keras_adasim.callbacks.pairing_statistics import PairingStatistics
+from keras_adasim.callbacks.progress import Progress
+from keras_adasim.callbacks.push_neighbors import PushNeighbors
+
+__all__ = [
+    "Backup",
+    "EpochLog",
+    "OnlineKNN",
+    "PairingStatistics",
+    "Progress",
+    "PushNeighbors",
+]

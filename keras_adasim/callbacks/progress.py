@@ -1,0 +1,159 @@
+"""Progress of a training run in a terminal or a log file."""
+
+import shutil
+import sys
+import time
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """Prints loss, images per second, and the time left for the epoch and the run.
+
+    In a terminal one line is rewritten in place; in a file or pipe a line is added every
+    `interval` seconds. Each epoch ends with a line of all its logs. The first step compiles, which
+    takes a minute or more with XLA: that is said before it, and left out of the rate.
+
+    Use it with `fit(verbose=0)`, last in the list of callbacks, so that it prints what the others
+    log. Without `total_images` and `batch_size` it counts steps instead of images.
+
+    Args:
+        total_images: images per epoch.
+        batch_size: images per step, over all replicas.
+        stream: where to print, standard output by default.
+        interval: seconds between two lines of a file.
+    """
+
+    def __init__(self, total_images=None, batch_size=None, stream=None, interval=30.0):
+        super().__init__()
+        for name, value in (("total_images", total_images), ("batch_size", batch_size)):
+            if value is not None and value < 1:
+                raise ValueError(f"Expected `{name}` to be positive or None. Received: {value!r}")
+        self.total_images = total_images
+        self.batch_size = batch_size
+        self.interval = interval
+        self._stream = stream
+        self._steps = None
+        self._timed_steps, self._timed_seconds, self._seconds_between = 0, 0.0, 0.0
+
+    @property
+    def images_per_second(self):
+        """Images per second of all steps but the compiled first one, `None` if not known."""
+        images = self.batch_size
+        if images is None and self.total_images and self._steps:
+            images = self.total_images / self._steps
+        steps = self._steps_per_second
+        return None if images is None or steps is None else steps * images
+
+    @property
+    def _steps_per_second(self):
+        if not self._timed_steps or not self._timed_seconds:
+            return None
+        return self._timed_steps / self._timed_seconds
+
+    def on_train_begin(self, logs=None):
+        """Starts all clocks."""
+        self._out = self._stream or sys.stdout
+        self._terminal = self._out.isatty()
+        self._epochs = self.params["epochs"]
+        self._steps = self.params["steps"]
+        self._begin = self._shown = self._mark = time.monotonic()
+        self._compiled = False
+        self._done = self._epochs_run = 0
+        self._timed_steps, self._timed_seconds, self._seconds_between = 0, 0.0, 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Learns what an epoch costs beside its steps: evaluation, backup, logs."""
+        now = time.monotonic()
+        if self._epochs_run:
+            self._seconds_between = now - self._mark
+        self._epoch, self._done, self._mark, self._epoch_begin = epoch, 0, now, now
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Warns of the compilation."""
+        if not self._compiled and self._done == 0:
+            self._print_line("compiling the training step, which may take a minute or two ...")
+            self._mark = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Measures, and prints if it is time."""
+        now, done = time.monotonic(), batch + 1
+        if self._compiled:
+            self._timed_steps += done - self._done
+            self._timed_seconds += now - self._mark
+        else:
+            self._compiled = True
+            self._print_line(f"compiled, first step done after {_clock(now - self._mark)}")
+        self._done, self._mark = done, now
+        if now - self._shown >= (0.2 if self._terminal else self.interval):
+            self._shown = now
+            self._print_status(logs or {})
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Prints the epoch's logs."""
+        self._steps = self._steps or self._done
+        self._epochs_run += 1
+        now = time.monotonic()
+        self._seconds_between = self._seconds_between or now - self._mark
+        self._shown = now
+        parts = [self._epoch_name(), *_values(logs or {}), *self._rate()]
+        parts.append(f"took {_clock(now - self._epoch_begin)}")
+        left = self._epochs - epoch - 1
+        if left and self._steps_per_second:
+            parts.append(f"left {_clock(self._seconds_left(left * self._steps, left))}")
+        self._print_line("  ".join(parts))
+
+    def on_train_end(self, logs=None):
+        """Prints how long it took."""
+        if self._epochs_run:
+            took = _clock(time.monotonic() - self._begin)
+            self._print_line(f"trained {self._epochs_run} epochs in {took}")
+        else:
+            self._print_line(f"nothing left to train: all {self._epochs} epochs are done")
+
+    def _print_status(self, logs):
+        total = f"/{self._steps}" if self._steps else ""
+        parts = [self._epoch_name(), f"step {self._done}{total}", *_values(logs), *self._rate()]
+        if self._steps and self._steps_per_second:
+            epochs = self._epochs - self._epoch - 1
+            steps = self._steps - self._done
+            parts.append(f"left {_clock(self._seconds_left(steps, 0))}")
+            if epochs:
+                whole = self._seconds_left(steps + epochs * self._steps, epochs)
+                parts.append(f"of the run {_clock(whole)}")
+        line = "  ".join(parts)
+        if self._terminal:
+            # Without a line's end, so that the next one overwrites it; \x1b[K clears the rest.
+            self._out.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+            self._out.flush()
+        else:
+            self._print_line(line)
+
+    def _print_line(self, line):
+        self._out.write(f"\r{line}\x1b[K\n" if self._terminal else f"{line}\n")
+        self._out.flush()
+
+    def _epoch_name(self):
+        return f"epoch {self._epoch + 1}/{self._epochs}"
+
+    def _rate(self):
+        if self._steps_per_second is None:
+            return []
+        if self.images_per_second is None:
+            return [f"{self._steps_per_second:.3g} steps/s"]
+        return [f"{self.images_per_second:.0f} images/s"]
+
+    def _seconds_left(self, steps, epochs):
+        return steps / self._steps_per_second + epochs * self._seconds_between
+
+
+def _values(logs):
+    """Loss first, then the others, short."""
+    names = sorted(logs, key=lambda name: name != "loss")
+    return [f"{name} {logs[name]:.4g}" for name in names if isinstance(logs[name], int | float)]
+
+
+def _clock(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,30 @@
+"""The end of an epoch: the bank's records go into the pairing."""
+
+import keras
+
+
+class PushNeighbors(keras.callbacks.Callback):
+    """Pushes the bank's records into the pairing, and tells the data set which epoch begins.
+
+    `SelfDistillation.fit` puts it first, so that any backup of the epoch already holds its votes.
+
+    Args:
+        dataset: a `PairDataset`, or `None`.
+    """
+
+    def __init__(self, dataset=None):
+        super().__init__()
+        self.dataset = dataset
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Order and draws of an epoch are those of its number, also in a resumed run."""
+        if self.dataset is not None:
+            self.dataset.set_epoch(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Reads the records from the device, once per epoch."""
+        bank = self.model.bank
+        if bank is None:
+            self.model.pairing.push(None, None)
+        else:
+            self.model.pairing.push(bank.ids.numpy(), bank.similarities.numpy())

@@ -1,0 +1,6 @@
+"""Protocols that judge features: pure functions, whose commands stand in `evaluation/`."""
+
+from keras_adasim.evaluation.features import embed
+from keras_adasim.evaluation.knn import knn_accuracy
+
+__all__ = ["embed", "knn_accuracy"]

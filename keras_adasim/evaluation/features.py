@@ -1,0 +1,89 @@
+"""Features of all images of a source."""
+
+import numpy as np
+import tensorflow as tf
+
+# DINO evaluates on the central 224 pixels of images whose shorter side has 256.
+CROP_SHARE = 224 / 256
+
+
+def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, indices=None):
+    """Computes the features of every image of a source, in order.
+
+    Images are read and resized by parallel workers while the features of earlier ones are
+    computed. An image that is a square of `image_size` pixels already passes as it is, so that
+    small images of one size are never enlarged and cropped.
+
+    Args:
+        source: `len(source)` images, `source[i]` uint8 `(H, W, C)`.
+        embed_fn: uint8 images `(B, S, S, C)` -> features `(B, D)`.
+        batch_size: B; the last batch may be smaller.
+        image_size: S in pixels; `None` leaves the images as they are, all of one size.
+        center_crop: if set, the protocol of DINO: the shorter side is resized to S * 256 / 224
+            (bicubic, antialiased) and the central square cut out. Otherwise the whole image is
+            resized to the square (bilinear, antialiased).
+        indices: images to embed, `None` for all.
+
+    Returns:
+        float32 array `(N, D)`.
+
+    Raises:
+        ValueError: there is no image, or a size isn't positive.
+    """
+    for name, value in (("batch_size", batch_size), ("image_size", image_size)):
+        if value is not None and (int(value) != value or value < 1):
+            raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
+    indices = np.arange(len(source)) if indices is None else np.asarray(indices, np.int64)
+    if not len(indices):
+        raise ValueError("Expected `source` with at least one image. Received none.")
+    images = _images(source, indices, image_size, center_crop).batch(batch_size)
+    features = [np.asarray(embed_fn(batch), np.float32) for batch in images.prefetch(2)]
+    return np.concatenate(features)
+
+
+def _images(source, indices, image_size, center_crop):
+    """Data set of uint8 images, read in parallel and in order."""
+    decode = source.decode if hasattr(source, "decode") else _python_decode(source)
+
+    def read(index):
+        image = decode(index)
+        return image if image_size is None else _fit(image, image_size, center_crop)
+
+    dataset = tf.data.Dataset.from_tensor_slices(indices)
+    return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _python_decode(source):
+    """`source[i]` for a graph, of sources that can't be read in one."""
+    channels = source[0].shape[-1]
+
+    def decode(index):
+        image = tf.numpy_function(lambda i: source[int(i)], [index], tf.uint8, stateful=False)
+        return tf.ensure_shape(image, (None, None, channels))
+
+    return decode
+
+
+def _fit(image, size, center_crop):
+    """Resizes one uint8 image `(H, W, C)` to `(size, size, C)`, unless it has that size."""
+    shape = tf.shape(image)[:2]
+    resized = tf.cond(
+        tf.reduce_all(shape == size),
+        lambda: image,
+        lambda: _center_crop(image, shape, size) if center_crop else _resize(image, (size, size)),
+    )
+    return tf.ensure_shape(resized, (size, size, image.shape[-1]))
+
+
+def _center_crop(image, shape, size):
+    """Resize(size * 256 / 224) and CenterCrop(size) of torchvision, with its roundings."""
+    shorter = round(size / CROP_SHARE)
+    sides = tf.cast(shape * shorter / tf.reduce_min(shape), tf.int32)
+    resized = _resize(image, sides, method="bicubic")
+    top, left = tf.unstack(tf.cast(tf.round((sides - size) / 2), tf.int32))
+    return resized[top : top + size, left : left + size]
+
+
+def _resize(image, sides, method="bilinear"):
+    resized = tf.image.resize(image, sides, method=method, antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)

@@ -1,0 +1,152 @@
+"""An exported backbone as a Keras layer that can be fine-tuned."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from keras_adasim.export.metadata import Metadata
+
+
+def load_backbone(path):
+    """Loads what `export_backbone` wrote.
+
+    ```python
+    images = keras.Input((None, None, 3), dtype="uint8")
+    features = load_backbone("runs/adasim/saved_model")(images)["features"]
+    classifier = keras.Model(images, keras.layers.Dense(10)(features))
+    classifier.compile(keras.optimizers.AdamW(1e-4), ...)
+    ```
+
+    Args:
+        path: the exported folder.
+
+    Returns:
+        an `ExportedBackbone`, a trainable `keras.layers.Layer`.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder isn't one that `export_backbone` wrote.
+    """
+    return ExportedBackbone(path)
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class ExportedBackbone(keras.layers.Layer):
+    """A backbone read from a SavedModel, preprocessing inside; any Keras optimiser trains it.
+
+    With `training=True` dropout, drop path and BatchNormalization act as in training, unless the
+    layer is frozen (`trainable = False`): then it is a fixed function, as a frozen
+    BatchNormalization is. Computes in the precision that it was exported with.
+
+    A model that holds this layer can be saved and loaded; its file has the weights, and the layer
+    reads the computation from `folder` again, so that the folder has to stay where it is. As
+    SavedModels are programs, `keras.saving.load_model` wants `safe_mode=False` for it.
+
+    Args:
+        folder: what `export_backbone` wrote.
+
+    Attributes:
+        metadata: the export's `Metadata`: image_size, channels, feature_dim, mean, std, ...
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder isn't one that `export_backbone` wrote.
+    """
+
+    def __init__(self, folder, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.folder = os.fspath(folder)
+        self.metadata = Metadata.read(self.folder)
+        # The variables live as long as the loaded object does.
+        self._loaded = tf.saved_model.load(self.folder)
+        self._check_endpoints()
+        for collection in ("trainable_variables", "non_trainable_variables"):
+            names = getattr(self.metadata, collection)
+            for variable, name in zip(getattr(self._loaded, collection), names, strict=True):
+                self._adopt(variable, name)
+        self.built = True
+
+    def _check_endpoints(self):
+        missing = [name for name in ("serve", "train") if not hasattr(self._loaded, name)]
+        if missing:
+            raise ValueError(
+                "Expected a folder that `export_backbone` wrote, with the endpoints `serve` and "
+                f"`train`. Received: {self.folder!r}, without {missing}. "
+                "Export the backbone with `keras_adasim.export.export_backbone`."
+            )
+
+    def _adopt(self, variable, path):
+        """Lets Keras see a loaded variable: the same memory, with a name that Keras accepts."""
+        self._track_variable(
+            keras.Variable(
+                variable,
+                dtype=variable.dtype.name,
+                trainable=variable.trainable,
+                autocast=False,
+                name=path.replace("/", "_"),
+            )
+        )
+
+    def call(self, images, training=False):
+        """Looks at images.
+
+        Args:
+            images: `(B, H, W, C)`, uint8 from 0 to 255 or floats from 0 to 1.
+            training: whether dropout, drop path and BatchNormalization act as in training.
+
+        Returns:
+            float32 `{"features": (B, D), "tokens": (B, P, D)}`.
+        """
+        images = self._check_images(images)
+        if training and self.trainable:
+            return self._loaded.train(images)
+        return self._loaded.serve(images)
+
+    def intermediate_class_tokens(self, images):
+        """Class tokens `(B, n, D)` of the last n blocks, for Vision Transformers; inference only.
+
+        Raises:
+            ValueError: the backbone isn't a Vision Transformer.
+        """
+        if not self.metadata.last_blocks:
+            raise ValueError(
+                "Expected an exported Vision Transformer, which has class tokens. Received: "
+                f"{self.folder!r}. Use `features` or `tokens` of this backbone."
+            )
+        return self._loaded.intermediate(self._check_images(images))["class_tokens"]
+
+    def _check_images(self, images):
+        images = tf.convert_to_tensor(images)
+        if images.dtype != tf.uint8 and not images.dtype.is_floating:
+            raise ValueError(
+                "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). "
+                f"Received: images.dtype={images.dtype.name}. Cast them to uint8."
+            )
+        return images if images.dtype == tf.uint8 else tf.cast(images, tf.float32)
+
+    def compute_output_shape(self, input_shape):
+        """Shapes of features and tokens for images of shape `(B, H, W, C)`."""
+        shapes = self._loaded.serve.concrete_functions[0].structured_outputs
+        return {name: (input_shape[0], *shape.shape[1:]) for name, shape in shapes.items()}
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        config.pop("autocast", None)
+        return {**config, "folder": self.folder}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the layer of a configuration; refused while loading a file in safe mode.
+
+        Raises:
+            ValueError: a file is being loaded without `safe_mode=False`.
+        """
+        if keras.src.saving.serialization_lib.in_safe_mode():
+            raise ValueError(
+                f"Expected `safe_mode=False` to load a file whose layer runs the SavedModel at "
+                f"{config['folder']!r}: SavedModels are programs. Received: safe_mode=True. If you "
+                "trust that folder, pass `safe_mode=False` to `keras.saving.load_model`."
+            )
+        return cls(**config)

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from keras_adasim.evaluation import knn
+from keras_adasim.evaluation.knn import knn_accuracy
+
+
+def _one_by_one(train, train_labels, test, test_labels, k, temperature):
+    """The same rule, a Python loop per image."""
+    train = train / np.linalg.norm(train, axis=1, keepdims=True)
+    test = test / np.linalg.norm(test, axis=1, keepdims=True)
+    first = fifth = 0
+    for feature, label in zip(test, test_labels, strict=True):
+        cosines = train @ feature
+        votes = {}
+        for i in np.argsort(-cosines, kind="stable")[:k]:
+            vote = np.exp(cosines[i] / temperature)
+            votes[train_labels[i]] = votes.get(train_labels[i], 0.0) + vote
+        ranked = sorted(votes, key=lambda name: (-votes[name], name))
+        first += label == ranked[0]
+        fifth += label in ranked[:5]
+    return first / len(test), fifth / len(test)
+
+
+def _random(seed=0, count=60, classes=9):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(count, 8)), rng.integers(0, classes, count) * 7 - 20
+
+
+def test_golden(golden):
+    arrays, scalars = golden("knn_eval")
+    for i, k in enumerate(scalars["neighbor_counts"]):
+        top1, top5 = knn_accuracy(
+            arrays["train_features"],
+            arrays["train_labels"],
+            arrays["test_features"],
+            arrays["test_labels"],
+            k,
+            scalars["temperature"],
+        )
+        assert 100 * top1 == pytest.approx(scalars["top1_percent"][i], abs=1e-4)
+        wrong = scalars["top5_percent_zero_vote_targets_wrong"][i]
+        assert 100 * top5 == pytest.approx(wrong, abs=1e-4)
+        assert 100 * top5 <= scalars["top5_percent_zero_vote_targets_right"][i] + 1e-4
+
+
+@pytest.mark.parametrize("k", [1, 3, 20, 60])
+@pytest.mark.parametrize("temperature", [0.07, 1.0])
+def test_equals_a_loop(k, temperature):
+    train, labels = _random()
+    test, test_labels = _random(1, 40)
+    expected = _one_by_one(train, labels, test, test_labels, k, temperature)
+    assert knn_accuracy(train, labels, test, test_labels, k, temperature) == expected
+
+
+def test_chunks_make_no_difference(monkeypatch):
+    train, labels = _random()
+    test, test_labels = _random(1, 40)
+    whole = knn_accuracy(train, labels, test, test_labels, 5)
+    monkeypatch.setattr(knn, "CHUNK", 7 * 60)
+    assert knn_accuracy(train, labels, test, test_labels, 5) == whole
+
+
+def test_length_of_features_does_not_matter():
+    train, labels = _random()
+    test, test_labels = _random(1, 40)
+    scaled = train * np.random.default_rng(2).uniform(0.1, 9, (60, 1))
+    expected = knn_accuracy(train, labels, test, test_labels, 5)
+    assert knn_accuracy(scaled, labels, 3 * test, test_labels, 5) == expected
+
+
+def test_small_temperature_follows_the_nearest():
+    # exp(1 / 0.0001) is infinite in double precision too.
+    train, labels = _random()
+    test, test_labels = _random(1, 40)
+    nearest = knn_accuracy(train, labels, test, test_labels, 1)
+    assert knn_accuracy(train, labels, test, test_labels, 20, 1e-4)[0] == nearest[0]
+
+
+def test_equal_votes_go_to_the_smaller_label():
+    train = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
+    assert knn_accuracy(train, [5, 3, 4], [[1.0, 0.0]], [3], 3) == (1.0, 1.0)
+    assert knn_accuracy(train, [5, 3, 4], [[1.0, 0.0]], [4], 3) == (0.0, 1.0)
+
+
+def test_label_without_a_vote_is_never_met():
+    train, test = np.eye(3), np.eye(3)[:1]
+    assert knn_accuracy(train, [0, 1, 2], test, [2], 1) == (0.0, 0.0)
+    assert knn_accuracy(train, [0, 1, 2], test, [77], 3) == (0.0, 0.0)
+
+
+def test_labels_may_be_strings():
+    train = [[1.0, 0.0], [0.0, 1.0]]
+    assert knn_accuracy(train, ["cat", "dog"], train, ["cat", "dog"], 1) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 61}, r"`k` to be an integer from 1 to 60.*k=61.*Lower `k`"),
+        ({"k": 0}, r"k=0"),
+        ({"k": 2.5}, r"k=2\.5"),
+        ({"temperature": 0}, r"`temperature` above 0. Received: temperature=0"),
+        ({"train_labels": [1, 2]}, r"`train_labels` of shape \(60,\).*\(2,\)"),
+        ({"test_labels": [1, 2]}, r"`test_labels` of shape \(40,\).*\(2,\)"),
+        ({"train_features": np.ones((60, 9))}, r"of one size.*\(60, 9\) and \(40, 8\)"),
+        ({"train_features": np.ones(60)}, r"`train_features` of shape \(images, size\).*\(60,\)"),
+        ({"test_features": np.full((40, 8), np.nan)}, r"finite `test_features`.*diverged"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    names = ("train_features", "train_labels", "test_features", "test_labels")
+    values = dict(zip(names, (*_random(), *_random(1, 40)), strict=True))
+    with pytest.raises(ValueError, match=message):
+        knn_accuracy(**{**values, "k": 5, **arguments})

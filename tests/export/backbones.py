@@ -1,0 +1,20 @@
+"""Backbones that are small enough to be exported in a test."""
+
+import keras
+
+from keras_adasim import backbones
+
+
+def convolutional(synchronized=False, channels=3):
+    """Convolution, BatchNormalization and dropout: everything that differs in training."""
+    images = keras.Input((None, None, channels))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(images)
+    x = keras.layers.BatchNormalization(synchronized=synchronized)(x)
+    x = keras.layers.Dropout(0.3)(keras.layers.Activation("relu")(x))
+    tokens = keras.layers.Reshape((-1, 8))(x)
+    features = keras.layers.GlobalAveragePooling1D()(tokens)
+    return keras.Model(images, {"features": features, "tokens": tokens})
+
+
+def transformer(depth=2):
+    return backbones.VisionTransformer(16, 8, 12, depth, 2, drop_path_rate=0.5)

@@ -1,0 +1,68 @@
+"""An export serves processes that know nothing of this package."""
+
+import subprocess
+import sys
+
+import pytest
+
+from keras_adasim.export import export_backbone
+from tests.export.backbones import convolutional, transformer
+
+PLAIN_TENSORFLOW = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+backbone = tf.saved_model.load(sys.argv[1])
+images = np.random.default_rng(0).integers(0, 256, (8, 20, 20, 3), np.uint8)
+labels = np.arange(8) % 2
+variables = list(backbone.trainable_variables)
+head = tf.Variable(tf.random.stateless_normal((variables[-1].shape[0], 2), [0, 0]))
+first = variables[0].numpy()
+losses = []
+for _ in range(60):
+    with tf.GradientTape() as tape:
+        logits = backbone.train(images)["features"] @ head
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    for variable, gradient in zip(variables + [head], tape.gradient(loss, variables + [head])):
+        variable.assign_sub(0.1 * gradient)
+    losses.append(float(loss))
+assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10]), losses
+assert np.abs(variables[0] - first).max() > 1e-3
+assert "keras_adasim" not in sys.modules
+"""
+
+KERAS_LAYER = """
+import sys
+import keras
+import numpy as np
+from keras_adasim.export import load_backbone
+
+images = np.random.default_rng(0).integers(0, 256, (8, 20, 20, 3), np.uint8)
+backbone = load_backbone(sys.argv[1])
+first = backbone.trainable_variables[0].numpy()
+inputs = keras.Input((None, None, 3), dtype="uint8")
+model = keras.Model(inputs, keras.layers.Dense(2)(backbone(inputs)["features"]))
+loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile(keras.optimizers.AdamW(0.02), loss)
+losses = model.fit(images, np.arange(8) % 2, epochs=40, verbose=0).history["loss"]
+assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10]), losses
+assert np.abs(backbone.trainable_variables[0].numpy() - first).max() > 1e-3
+"""
+
+
+@pytest.mark.parametrize(
+    ("make", "program"),
+    [
+        (convolutional, PLAIN_TENSORFLOW),
+        (transformer, PLAIN_TENSORFLOW),
+        (transformer, KERAS_LAYER),
+    ],
+    ids=["convolutional-plain", "transformer-plain", "transformer-layer"],
+)
+def test_fine_tuning(tmp_path, make, program):
+    export_backbone(make(), tmp_path / "backbone", 16)
+    run = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "backbone"], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr

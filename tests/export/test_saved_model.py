@@ -1,0 +1,220 @@
+import os
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim.export import export_backbone, preprocess
+from keras_adasim.export.metadata import Metadata
+from tests.export.backbones import convolutional, transformer
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The two backbones and their exports, read by plain TensorFlow."""
+    models = {"convolutional": convolutional(), "transformer": transformer()}
+    loaded = {}
+    for name, model in models.items():
+        path = tmp_path_factory.mktemp("export") / name
+        export_backbone(model, path, 16, MEAN, STD, last_blocks=2)
+        loaded[name] = tf.saved_model.load(path)
+        loaded[name].folder = path
+    return models, loaded
+
+
+@pytest.mark.parametrize("name", ["convolutional", "transformer"])
+class TestBothBackbones:
+    def test_outputs_are_those_of_the_backbone(self, exported, name):
+        model, loaded = exported[0][name], exported[1][name]
+        expected = model(preprocess(tf.constant(IMAGES), 16, MEAN, STD))
+        outputs = loaded.serve(IMAGES)
+        assert set(outputs) == {"features", "tokens"}
+        for key, value in outputs.items():
+            np.testing.assert_allclose(value, expected[key], atol=1e-5)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_floats_are_accepted_too(self, exported, name, dtype):
+        features = exported[1][name].serve((IMAGES / 255.0).astype(dtype))["features"]
+        assert features.dtype == tf.float32
+        expected = exported[1][name].serve(IMAGES)["features"]
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+
+    @pytest.mark.parametrize("shape", [(1, 16, 16, 3), (5, 40, 23, 3), (2, 9, 9, 3)])
+    def test_any_batch_and_image_size(self, exported, name, shape):
+        images = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        model, loaded = exported[0][name], exported[1][name]
+        expected = model(preprocess(tf.constant(images), 16, MEAN, STD))["features"]
+        np.testing.assert_allclose(loaded.serve(images)["features"], expected, atol=1e-5)
+
+    def test_default_signature_takes_uint8(self, exported, name):
+        signature = exported[1][name].signatures["serving_default"]
+        assert signature.structured_input_signature[1]["images"].dtype == tf.uint8
+        outputs = signature(images=tf.constant(IMAGES))
+        expected = exported[1][name].serve(IMAGES)
+        np.testing.assert_array_equal(outputs["features"], expected["features"])
+
+    def test_metadata(self, exported, name):
+        model, loaded = exported[0][name], exported[1][name]
+        metadata = Metadata.read(loaded.folder)
+        assert metadata.image_size == 16
+        assert metadata.channels == 3
+        assert metadata.feature_dim == loaded.serve(IMAGES)["features"].shape[1]
+        assert metadata.mean == list(MEAN)
+        assert metadata.std == list(STD)
+        assert metadata.trainable_variables == [v.path for v in model.trainable_variables]
+        for key, count in (("trainable", len(model.trainable_variables)), ("non_trainable", None)):
+            names = getattr(metadata, f"{key}_variables")
+            assert len(getattr(loaded, f"{key}_variables")) == (count or len(names))
+
+    def test_every_trainable_variable_gets_a_gradient(self, exported, name):
+        loaded = tf.saved_model.load(exported[1][name].folder)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(loaded.train(IMAGES / 255.0)["features"] ** 2)
+        gradients = tape.gradient(loss, loaded.trainable_variables)
+        assert all(gradient is not None for gradient in gradients)
+
+
+def test_training_endpoint_drops_and_serving_does_not(exported):
+    for shared in exported[1].values():
+        loaded = tf.saved_model.load(shared.folder)
+        first, second = (loaded.train(IMAGES)["features"] for _ in range(2))
+        assert np.abs(first - second).max() > 1e-3
+        first, second = (loaded.serve(IMAGES)["features"] for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+
+def test_batch_statistics_move_in_training_only(exported):
+    loaded = tf.saved_model.load(exported[1]["convolutional"].folder)
+    statistics = loaded.non_trainable_variables[0]
+    before = statistics.numpy()
+    loaded.serve(IMAGES)
+    np.testing.assert_array_equal(statistics, before)
+    loaded.train(IMAGES)
+    assert np.abs(statistics - before).max() > 1e-4
+
+
+def test_intermediate_class_tokens(exported):
+    model, loaded = exported[0]["transformer"], exported[1]["transformer"]
+    expected = model.intermediate_class_tokens(preprocess(tf.constant(IMAGES), 16, MEAN, STD), 2)
+    tokens = loaded.intermediate(IMAGES)["class_tokens"]
+    np.testing.assert_allclose(tokens, np.stack(expected, 1), atol=1e-5)
+    np.testing.assert_allclose(tokens[:, -1], loaded.serve(IMAGES)["features"], atol=1e-5)
+    assert not hasattr(exported[1]["convolutional"], "intermediate")
+
+
+def test_shallow_transformer_gives_the_blocks_it_has(tmp_path):
+    # The default of four blocks used to fail for a depth of two.
+    export_backbone(transformer(depth=2), tmp_path / "vit", 16)
+    assert Metadata.read(tmp_path / "vit").last_blocks == 2
+    with pytest.raises(ValueError, match=r"between 1 and depth=2.*Received: n=3"):
+        export_backbone(transformer(depth=2), tmp_path / "other", 16, last_blocks=3)
+
+
+def test_grey_images(tmp_path):
+    export_backbone(convolutional(channels=1), tmp_path / "grey", 8, [0.5], [0.25])
+    outputs = tf.saved_model.load(tmp_path / "grey")
+    assert outputs.serve(IMAGES[..., :1])["features"].shape == (5, 8)
+
+
+def _self_distillation(teacher, student, **augment):
+    return types.SimpleNamespace(
+        teacher=teacher, student=student, augment=types.SimpleNamespace(**augment)
+    )
+
+
+def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
+    # A teacher's drop path is switched off: exported as it is, fine-tuning had none either.
+    student, teacher = transformer(), transformer()
+    rates = [layer.rate for layer in teacher._flatten_layers() if hasattr(layer, "rate")]
+    for layer in teacher._flatten_layers():
+        if hasattr(layer, "rate"):
+            layer.rate = 0.0
+    model = _self_distillation(teacher, student, mean=MEAN, std=STD)
+    export_backbone(model, tmp_path / "vit", 16)
+    assert max(rates) > 0
+    assert all(layer.rate == 0 for layer in teacher._flatten_layers() if hasattr(layer, "rate"))
+    assert Metadata.read(tmp_path / "vit").mean == list(MEAN)
+    loaded = tf.saved_model.load(tmp_path / "vit")
+    expected = teacher(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
+    np.testing.assert_allclose(loaded.serve(IMAGES)["features"], expected, atol=1e-5)
+    first, second = (loaded.train(IMAGES)["features"] for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_frozen_and_synchronised_layers_are_ready_for_training_and_left_as_they_were(tmp_path):
+    model = convolutional(synchronized=True)
+    model.trainable = False
+    model.layers[1].trainable = True
+    export_backbone(model, tmp_path / "cnn", 16)
+    assert [layer.trainable for layer in model.layers] == [False, True, False, False, False] + [
+        False
+    ] * (len(model.layers) - 5)
+    assert model.layers[2].synchronized
+    loaded = tf.saved_model.load(tmp_path / "cnn")
+    assert len(loaded.trainable_variables) == 3
+    before = loaded.non_trainable_variables[0].numpy()
+    loaded.train(IMAGES)
+    assert np.abs(loaded.non_trainable_variables[0] - before).max() > 1e-4
+
+
+def test_replicated_model_is_exported(tmp_path, two_replicas):
+    with two_replicas.scope():
+        model = convolutional(synchronized=True)
+    export_backbone(model, tmp_path / "cnn", 16, MEAN, STD)
+    expected = model(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
+    loaded = tf.saved_model.load(tmp_path / "cnn")
+    np.testing.assert_allclose(loaded.serve(IMAGES)["features"], expected, atol=1e-5)
+
+
+def test_taken_path_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "taken"
+    path.mkdir()
+    (path / "precious").write_text("x")
+    with pytest.raises(FileExistsError, match=r"taken.*overwrite=True"):
+        export_backbone(convolutional(), path, 16)
+    assert (path / "precious").exists()
+    export_backbone(convolutional(), path, 16, overwrite=True)
+    assert not (path / "precious").exists()
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "taken"
+    path.mkdir()
+    (path / "precious").write_text("x")
+
+    def fail(self, folder):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Metadata, "write", fail)
+    with pytest.raises(OSError, match="disk full"):
+        export_backbone(convolutional(), path, 16, overwrite=True)
+    assert (path / "precious").exists()
+    assert os.listdir(tmp_path) == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"image_size": 0}, r"`image_size` to be a positive integer.*image_size=0"),
+        ({"last_blocks": 0}, r"`last_blocks` to be a positive integer.*last_blocks=0"),
+        ({"mean": [0.5]}, r"one number for each of the 3 channels.*mean=\[0.5\]"),
+    ],
+)
+def test_wrong_arguments(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        export_backbone(convolutional(), tmp_path / "x", **{"image_size": 16, **arguments})
+
+
+def test_models_that_are_no_backbones(tmp_path):
+    with pytest.raises(ValueError, match=r"keras.Model.*type Dense.*model\.export"):
+        export_backbone(keras.layers.Dense(1), tmp_path / "x", 16)
+    images = keras.Input((8, 8, 3))
+    plain = keras.Model(images, keras.layers.Flatten()(images))
+    with pytest.raises(ValueError, match=r"`features` and `tokens`.*backbones\.adapt"):
+        export_backbone(plain, tmp_path / "x", 16)
