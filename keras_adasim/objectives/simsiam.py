@@ -1,0 +1,121 @@
+"""SimSiam: predict the other view's projection, without a momentum teacher (CVPR 2021)."""
+
+import keras
+import tensorflow as tf
+
+from keras_adasim.layers import MLPHead
+from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.objectives.objective import Objective
+from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features
+from keras_adasim.objectives.validation import positive
+
+
+def negative_cosine(prediction, target):
+    """Negative cosine similarity; one direction.
+
+    Args:
+        prediction: `(B, D)`, of any length.
+        target: `(B, D)`, of any length; no gradient flows to it.
+
+    Returns:
+        float32 scalar in [-1, 1], the mean over the batch.
+
+    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021.
+    """
+    target = tf.stop_gradient(l2_normalize(target, axis=-1))
+    return -tf.reduce_mean(tf.reduce_sum(l2_normalize(prediction, axis=-1) * target, axis=-1))
+
+
+@keras.saving.register_keras_serializable(package="keras_adasim")
+class SimSiam(Objective):
+    """The predictor of either view meets the same network's projection of the other.
+
+    The loss is the mean of both directions. What keeps it from collapsing is that no gradient
+    flows to the target.
+
+    Args:
+        out_dim: width of the projections and predictions.
+        hidden_dim: width of the projector's hidden layers.
+        num_layers: dense layers of the projector.
+        predictor_hidden_dim: width of the predictor's hidden layer, its bottleneck.
+        predictor_learning_rate: constant learning rate of the predictor. `None`: it follows the
+            optimiser's. The paper's is the base rate, which the others decay from.
+    """
+
+    has_teacher = False
+    joint_statistics = False
+    metric_names = ("projection_std",)
+
+    def __init__(
+        self,
+        out_dim=2048,
+        hidden_dim=2048,
+        num_layers=3,
+        predictor_hidden_dim=512,
+        predictor_learning_rate=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.out_dim = out_dim
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.predictor_hidden_dim = predictor_hidden_dim
+        self.predictor_learning_rate = positive("predictor_learning_rate", predictor_learning_rate)
+        self.projector = MLPHead(
+            out_dim,
+            hidden_dim,
+            num_layers,
+            last_norm="plain",
+            dtype=self.dtype_policy,
+            name="projector",
+        )
+        self.predictor = MLPHead(
+            out_dim, predictor_hidden_dim, use_bias=True, dtype=self.dtype_policy, name="predictor"
+        )
+
+    def build(self, view_shapes):
+        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        if self.built:
+            return
+        self.projector.build(view_shapes["features"])
+        self.predictor.build((None, self.out_dim))
+        self.built = True
+
+    @property
+    def heads(self):
+        """Projector and predictor; there is no teacher."""
+        return [(self.projector, None), (self.predictor, None)]
+
+    def student_embeddings(self, views):
+        """Projections and predictions of both views, `(B, 2, K)` each."""
+        projections = per_view(self.projector, two_view_features(views))
+        return {"projections": projections, "predictions": per_view(self.predictor, projections)}
+
+    def teacher_embeddings(self, views):
+        """Nothing: the targets are the student's own projections."""
+        return {}
+
+    def compute_loss(self, student, teacher, gathered, first_row, step):
+        """The mean of both directions, and the spread of the projections."""
+        predictions = tf.unstack(student["predictions"], axis=1)
+        targets = tf.unstack(student["projections"], axis=1)
+        loss = 0.5 * negative_cosine(predictions[0], targets[1])
+        loss += 0.5 * negative_cosine(predictions[1], targets[0])
+        return loss, {}, {"projection_std": embedding_std(student["projections"])}
+
+    def fixed_learning_rates(self):
+        """The predictor's, unless `predictor_learning_rate` is None."""
+        if self.predictor_learning_rate is None:
+            return []
+        return [(self.predictor.trainable_variables, self.predictor_learning_rate)]
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "out_dim": self.out_dim,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "predictor_hidden_dim": self.predictor_hidden_dim,
+            "predictor_learning_rate": self.predictor_learning_rate,
+        }
