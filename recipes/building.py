@@ -127,10 +127,22 @@ def make_bank(source, backbone, topk):
     return layers.NeighborBank(len(source), backbone.feature_dim, topk)
 
 
-def load_weights(backbone, weights, weights_key):
-    """Starts a backbone from a PyTorch checkpoint, if there is one."""
-    if weights:
-        backbones.load_torch_weights(backbone, weights, key=weights_key or None)
+def load_weights(model, weights, weights_key):
+    """Starts a model from a PyTorch checkpoint, if there is one.
+
+    A checkpoint of a student and a teacher is continued, heads included; of any other, or with
+    --weights_key, student and teacher both start from the one backbone.
+    """
+    if not weights:
+        return
+    if not pathlib.Path(weights).is_file():
+        raise FileNotFoundError(f"Expected --weights to be a file. Received: --weights={weights}")
+    checkpoint = backbones.read_checkpoint(weights)
+    if not weights_key and {"student", "teacher"} <= set(checkpoint):
+        model.load_torch_weights(checkpoint)
+        return
+    for backbone in (model.student, model.teacher):
+        backbones.load_torch_weights(backbone, checkpoint, key=weights_key or None)
 
 
 def make_optimizer(

@@ -132,7 +132,6 @@ def build(backbone, objective, source, strategy, **settings):
     }
     with strategy.scope():
         student = call(backbone)
-        call(building.load_weights, backbone=student)
         model = SelfDistillation(
             student,
             call(objective, **counts),
@@ -142,6 +141,7 @@ def build(backbone, objective, source, strategy, **settings):
             augment=call(building.make_augment, crops=crops),
             momentum=call(building.make_momentum, **counts),
         )
+        call(building.load_weights, model=model)
         jit_compile = {"auto": "auto", "yes": True, "no": False}[settings["xla"]]
         model.compile(
             call(building.make_optimizer, **counts),

@@ -90,8 +90,12 @@ SETTINGS = {
     "patch_size": S(16, "Height and width of a transformer's patches."),
     "attention_window": S(7, "Height and width of Swin's attention windows, in patches."),
     "drop_path_rate": S(0.1, "Stochastic depth of the student's last block."),
-    "weights": S("", "PyTorch checkpoint (.pth, .safetensors, .npz) to start the backbone from."),
-    "weights_key": S("", "Network of the checkpoint, such as teacher, if it holds several."),
+    "weights": S(
+        "",
+        "PyTorch file (.pth, .safetensors, .npz) to start from; with a student and a "
+        "teacher in it both are continued, heads included.",
+    ),
+    "weights_key": S("", "The one network of --weights whose backbone to start from, if several."),
     # --- objective: DINO and EsViT ---
     "out_dim": S(65536, "Prototypes, K."),
     "hidden_dim": S(2048, "Width of the projection head."),

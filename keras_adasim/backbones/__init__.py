@@ -6,6 +6,7 @@ from keras_adasim.backbones.resnet import ResNet
 from keras_adasim.backbones.resnet_presets import resnet18_cifar, resnet50
 from keras_adasim.backbones.swin_presets import swin_tiny
 from keras_adasim.backbones.swin_transformer import SwinTransformer
+from keras_adasim.backbones.torch_checkpoint import read_checkpoint
 from keras_adasim.backbones.torch_weights import load_torch_weights, torch_state
 from keras_adasim.backbones.vision_transformer import VisionTransformer
 from keras_adasim.backbones.vision_transformer_presets import vit_base, vit_small, vit_tiny
@@ -17,6 +18,7 @@ __all__ = [
     "VisionTransformer",
     "adapt",
     "load_torch_weights",
+    "read_checkpoint",
     "resnet18_cifar",
     "resnet50",
     "swin_tiny",

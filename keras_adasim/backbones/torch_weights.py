@@ -35,6 +35,16 @@ def load_torch_weights(model, weights, key=None, part=None):
         ValueError: if there are several networks and no such `key`, if a name is unknown or
             missing, or if a shape differs. The message lists them all.
     """
+    for variable, value in torch_assignments(model, weights, key, part):
+        variable.assign(value)
+
+
+def torch_assignments(model, weights, key=None, part=None):
+    """Returns what `load_torch_weights` with these arguments assigns, and assigns nothing.
+
+    Returns:
+        list of (variable, float32 array in the variable's layout).
+    """
     expected = _torch_names(model)
     if isinstance(weights, str | os.PathLike):
         weights = read_checkpoint(weights)
@@ -43,9 +53,10 @@ def load_torch_weights(model, weights, key=None, part=None):
     found = _part(_network(weights, key), _prefix(model, part), siblings)
     _check_names(model, expected, found)
     _check_shapes(model, expected, found)
-    values = {name: np.asarray(found[name], "float32") for name in expected}
-    for name, (variable, axes) in expected.items():
-        variable.assign(_transposed(values[name], axes))
+    return [
+        (variable, _transposed(np.asarray(found[name], "float32"), axes))
+        for name, (variable, axes) in expected.items()
+    ]
 
 
 def torch_state(model):

@@ -11,6 +11,7 @@ from keras_adasim.export.preprocessing import preprocess
 from keras_adasim.models.checks import check_fit
 from keras_adasim.models.compilation import StepFunctions
 from keras_adasim.models.teacher import all_layers, has_batch_normalization, parameter_pairs
+from keras_adasim.models.torch_checkpoint import load_checkpoint
 
 _SERIALIZED = ("backbone", "objective", "bank", "augment", "momentum")
 
@@ -204,6 +205,22 @@ class TeacherStudent(keras.Model):
         return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
 
     # --- saving -------------------------------------------------------------------------------
+
+    def load_torch_weights(self, weights):
+        """Continues public pretraining: student, teacher and heads of a PyTorch checkpoint.
+
+        The centre, the optimiser and the bank begin anew. A backbone alone, such as torchvision's,
+        is loaded by `backbones.load_torch_weights` before the model is built of it.
+
+        Args:
+            weights: mapping, or path to a .pth file, with the networks "student" and "teacher", as
+                the official AdaSim, DINO and EsViT code saves them.
+
+        Raises:
+            ValueError: if there are no such networks, or a name or shape doesn't fit; the message
+                lists all that don't, and nothing is loaded.
+        """
+        load_checkpoint(self, weights)
 
     def save_own_variables(self, store):
         """Puts the pairing's NumPy state beside the variables."""

@@ -112,6 +112,10 @@ class EsViT(DINO):
         self.region_start_step = region_start_step
         self.student_region_head = self._head("student_region_head")
         self.teacher_region_head = self._head("teacher_region_head")
+        # Their place in EsViT's checkpoints, beside the heads of the views.
+        self.student_region_head.torch_prefix = self.teacher_region_head.torch_prefix = (
+            "head_dense."
+        )
 
     def build(self, view_shapes):
         """Builds heads and centres.

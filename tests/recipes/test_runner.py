@@ -18,6 +18,7 @@ import runner
 from settings import SETTINGS, pick
 
 from keras_adasim import backbones, objectives
+from tests.models import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
 RECIPES = sorted(ROOT.glob("recipes/*_*.py"))
@@ -169,12 +170,15 @@ def test_two_devices_and_one_channel_from_the_command_line(tmp_path):
 
 def test_weights_of_one_network_need_no_key(tmp_path):
     """The default key used to refuse checkpoints, such as torchvision's, of one network."""
-    trained = backbones.VisionTransformer(8, 4, 8, 1, 2)
+    trained = tiny.vit()
     np.savez(tmp_path / "weights.npz", **backbones.torch_state(trained))
-    fresh = backbones.VisionTransformer(8, 4, 8, 1, 2)
-    building.load_weights(fresh, str(tmp_path / "weights.npz"), SETTINGS["weights_key"].default)
-    for expected, found in zip(trained.weights, fresh.weights, strict=True):
-        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    model = tiny.model()
+    building.load_weights(model, str(tmp_path / "weights.npz"), SETTINGS["weights_key"].default)
+    for fresh in (model.student, model.teacher):
+        for expected, found in zip(trained.weights, fresh.weights, strict=True):
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    with pytest.raises(FileNotFoundError, match="--weights"):
+        building.load_weights(model, str(tmp_path / "wieghts.npz"), "")
 
 
 def test_help_lists_the_settings():
