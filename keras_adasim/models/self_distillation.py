@@ -87,6 +87,7 @@ class SelfDistillation(TeacherStudent):
 
     # --- one training step -----------------------------------------------------------------------
 
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):
         """Augments, distils, exchanges and updates; runs once per replica.
 
