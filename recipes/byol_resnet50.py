@@ -39,6 +39,7 @@ if __name__ == "__main__":
         networks.resnet50,
         METHOD,
         pairing="self",
+        zero_init_residual=True,
         batch_size=4096,
         optimizer="lars",
         learning_rate=0.45,

@@ -25,8 +25,8 @@ def vit_base(image_size, patch_size, drop_path_rate, channels):
 
 
 def moco_vit_small(image_size, patch_size, drop_path_rate, channels):
-    """MoCo-v3's ViT-S: twelve heads, and a patch embedding that stays random."""
-    backbone = backbones.VisionTransformer(
+    """MoCo-v3's ViT-S: twelve heads."""
+    return backbones.VisionTransformer(
         image_size,
         patch_size,
         embed_dim=384,
@@ -36,13 +36,11 @@ def moco_vit_small(image_size, patch_size, drop_path_rate, channels):
         channels=channels,
         name="vit_small",
     )
-    backbone.patch_embedding.trainable = False
-    return backbone
 
 
-def resnet50(image_size, channels):
+def resnet50(image_size, zero_init_residual, channels):
     """ResNet-50."""
-    return backbones.resnet50(image_size, channels=channels)
+    return backbones.resnet50(image_size, zero_init_residual=zero_init_residual, channels=channels)
 
 
 def resnet18_cifar(image_size, channels):

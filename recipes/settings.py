@@ -90,6 +90,7 @@ SETTINGS = {
     "patch_size": S(16, "Height and width of a transformer's patches."),
     "attention_window": S(7, "Height and width of Swin's attention windows, in patches."),
     "drop_path_rate": S(0.1, "Stochastic depth of the student's last block."),
+    "zero_init_residual": S(False, "Whether every block of a ResNet-50 starts as the identity."),
     "weights": S(
         "",
         "PyTorch file (.pth, .safetensors, .npz) to start from; with a student and a "

@@ -16,7 +16,7 @@ import runner
 from method import Method
 from settings import Setting
 
-from keras_adasim import objectives, optimizers
+from keras_adasim import objectives
 
 
 def objective(
@@ -25,17 +25,14 @@ def objective(
     projector_layers,
     predictor_hidden_dim,
     fixed_predictor_rate,
-    learning_rate,
-    batch_size,
 ):
     """SimSiam's objective; the predictor's learning rate stays at the peak, as in the paper."""
-    rate = optimizers.scale_learning_rate(learning_rate, batch_size)
     return objectives.SimSiam(
         projection_dim,
         projector_hidden_dim,
         projector_layers,
         predictor_hidden_dim,
-        predictor_learning_rate=rate if fixed_predictor_rate else None,
+        predictor_learning_rate="base" if fixed_predictor_rate else None,
     )
 
 
@@ -60,6 +57,7 @@ if __name__ == "__main__":
         networks.resnet50,
         METHOD,
         pairing="self",
+        zero_init_residual=True,
         batch_size=512,
         projection_dim=2048,
         projector_hidden_dim=2048,

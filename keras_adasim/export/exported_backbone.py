@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.export.metadata import Metadata
+from keras_adasim.export.preprocessing import check_type
 
 
 def load_backbone(path):
@@ -96,7 +97,7 @@ class ExportedBackbone(keras.layers.Layer):
             training: whether dropout, drop path and BatchNormalization act as in training.
 
         Returns:
-            float32 `{"features": (B, D), "tokens": (B, P, D)}`.
+            float32 `{"features": (B, D), "tokens": (B, P, D)}`; no tokens if the backbone has none.
         """
         images = self._check_images(images)
         if training and self.trainable:
@@ -118,11 +119,7 @@ class ExportedBackbone(keras.layers.Layer):
 
     def _check_images(self, images):
         images = tf.convert_to_tensor(images)
-        if images.dtype != tf.uint8 and not images.dtype.is_floating:
-            raise ValueError(
-                "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). "
-                f"Received: images.dtype={images.dtype.name}. Cast them to uint8."
-            )
+        check_type(images.dtype)
         return images if images.dtype == tf.uint8 else tf.cast(images, tf.float32)
 
     def compute_output_shape(self, input_shape):

@@ -17,10 +17,24 @@ def preprocess(images, image_size, mean, std):
 
     Returns:
         float32 `(B, image_size, image_size, C)`.
+
+    Raises:
+        ValueError: if they are of another type.
     """
+    check_type(images.dtype)
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
     images = resize(tf.cast(images, tf.float32) / scale, image_size)
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
+
+
+def check_type(dtype):
+    """Refuses images whose scale isn't known."""
+    if dtype != tf.uint8 and not dtype.is_floating:
+        raise ValueError(
+            "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). Received: "
+            f"images.dtype={dtype.name}. Cast values from 0 to 255 to uint8; divide those of a "
+            "larger range by its end."
+        )
 
 
 def resize(images, size):

@@ -23,7 +23,7 @@ def export_backbone(
     float32 or float64 from 0 to 1, any B, H and W:
 
     - `serve`, also the signature `serving_default` (uint8): inference, gives float32
-      `{"features": (B, D), "tokens": (B, P, D)}`;
+      `{"features": (B, D), "tokens": (B, P, D)}`, or no tokens if the backbone has none;
     - `train`: the same with dropout, drop path and the batch's statistics on, for fine-tuning;
     - `intermediate`, if the backbone is a Vision Transformer: `{"class_tokens": (B, n, D)}` of
       its last n blocks.
@@ -98,9 +98,9 @@ def _check_arguments(backbone, image_size, last_blocks):
             f"{type(backbone).__name__}. A fine-tuned model is exported with `model.export`."
         )
     outputs = getattr(backbone, "output", None)
-    if not isinstance(outputs, dict) or not {"features", "tokens"} <= set(outputs):
+    if not isinstance(outputs, dict) or "features" not in outputs:
         raise ValueError(
-            "Expected `model` to give a dictionary with `features` and `tokens`. Received a model "
+            "Expected `model` to give a dictionary with `features`. Received a model "
             f"that gives {outputs!r}. Wrap it with `keras_adasim.backbones.adapt`."
         )
     for name, value in (("image_size", image_size), ("last_blocks", last_blocks)):

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_adasim.layers.batch_normalization import BatchNormalization
+
 
 def dense(units, dtype, name):
     """A dense layer whose kernel starts normal with standard deviation 0.02, its bias at zero."""
@@ -16,9 +18,7 @@ def layer_norm(dtype, name):
 
 def batch_norm(dtype, name, **kwargs):
     """Batch normalisation over all replicas, with PyTorch's epsilon and momentum of 0.1."""
-    return keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, synchronized=True, dtype=dtype, name=name, **kwargs
-    )
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name=name, **kwargs)
 
 
 def normal_initializer():

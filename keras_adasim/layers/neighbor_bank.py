@@ -71,14 +71,8 @@ class NeighborBank(keras.layers.Layer):
         self.built = True
 
     def _table(self, name, shape, dtype):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            dtype=dtype,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-        )
+        options = {"initializer": "zeros", "trainable": False, "autocast": False}
+        return self.add_weight(name=name, shape=shape, dtype=dtype, **options)
 
     def call(self, indices, features):
         """Looks up, then writes and records.

@@ -43,6 +43,7 @@ def check_arguments(model):
             f"Expected `neighbor_feature` to be one of {NEIGHBOR_FEATURES}. "
             f"Received: {model.neighbor_feature!r}"
         )
+    _check_augment(model)
     name = type(model.pairing).__name__
     if model.bank is None and model.pairing.needs_neighbors:
         raise ValueError(
@@ -61,6 +62,34 @@ def check_arguments(model):
                 f"Expected `bank` with {what}={expected}, as the backbone and `{name}` have "
                 f"it. Received: bank.{what}={received}"
             )
+
+
+def _check_augment(model):
+    """The views must be ones that the objective compares and the backbone takes."""
+    crops = getattr(model.augment, "crops", None)
+    if crops is None:  # A layer of one's own.
+        return
+    if model.objective.two_views_only and crops.num_local:
+        raise ValueError(
+            f"{type(model.objective).__name__} compares two global views. Received: `augment` "
+            f"with num_local={crops.num_local} local crops. Use `MultiCrop(size, num_local=0)`, or "
+            "an objective that learns from local crops, such as DINO."
+        )
+    size = getattr(model.student, "fixed_image_size", None)
+    if size is not None and set(crops.sizes) != {size}:
+        raise ValueError(
+            f"{model.student.name} was built for images of {size} x {size} pixels alone. Received: "
+            f"`augment` with views of {crops.sizes} pixels. Build the backbone for any size where "
+            "it can be (keras.applications: `input_shape=(None, None, 3)`), or use no crops of "
+            f"another size (`MultiCrop({size}, num_local=0)`)."
+        )
+    channels = model.student.inputs[0].shape[-1]
+    if channels not in (None, model.augment.channels):
+        raise ValueError(
+            f"Expected `augment` for images of {channels} channels, as the backbone takes them. "
+            f"Received: augment.channels={model.augment.channels}. Pass `augment=DINOAugment("
+            f"crops, mean, std, channels={channels})` with mean and standard deviation of each."
+        )
 
 
 def check_fit(model, x, arguments):

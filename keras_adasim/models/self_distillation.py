@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.models.checks import check_arguments, check_types, global_size
 from keras_adasim.models.measures import feature_std
-from keras_adasim.models.teacher import make_teacher
+from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.teacher_student import TeacherStudent
 from keras_adasim.optimizers import as_schedule, exponential_moving_average
 from keras_adasim.optimizers.loss_scale import LossScale
@@ -74,6 +74,8 @@ class SelfDistillation(TeacherStudent):
         self.augment = augment or DINOAugment(MultiCrop(global_size(backbone)))
         self.momentum = as_schedule(momentum)
         check_arguments(self)
+        if objective.freezes_patch_embedding:
+            freeze_patch_embedding(backbone)
         self.teacher = make_teacher(backbone) if objective.has_teacher else backbone
         objective.build({name: out.shape for name, out in backbone.output.items()})
         for student_head, teacher_head in objective.heads:

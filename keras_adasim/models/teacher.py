@@ -17,6 +17,13 @@ def make_teacher(backbone):
     return teacher
 
 
+def freeze_patch_embedding(backbone):
+    """Leaves the patch embedding of a transformer as it is; other backbones have none."""
+    layer = getattr(backbone, "patch_embedding", None)
+    if layer is not None:
+        layer.trainable = False
+
+
 def all_layers(module):
     """The layer itself and every layer below it, each once."""
     return list(module._flatten_layers(include_self=True, recursive=True))

@@ -39,6 +39,7 @@ class BYOL(Objective):
     """
 
     joint_statistics = False
+    two_views_only = True
     metric_names = ("projection_std",)
 
     def __init__(self, out_dim=256, hidden_dim=4096, num_layers=2, **kwargs):

@@ -35,9 +35,8 @@ class MoCoV3(Objective):
     """The student finds the teacher's projection of the other view among those of the batch.
 
     The loss is the sum of both directions. The negatives are the keys of the global batch. The
-    defaults are those for vision transformers, whose patch embedding the paper freezes
-    (`backbone.patch_embedding.trainable = False`); for ResNets it has `num_layers=2`,
-    `predictor_last_norm="none"` and `temperature=1.0`.
+    defaults are those for vision transformers, whose patch embedding the paper leaves random; for
+    ResNets it has `num_layers=2`, `predictor_last_norm="none"` and `temperature=1.0`.
 
     Args:
         out_dim: width of the projections and predictions.
@@ -45,10 +44,12 @@ class MoCoV3(Objective):
         num_layers: dense layers of the projector.
         predictor_last_norm: batch normalisation of the predictor's output: "plain" or "none".
         temperature: of the softmax over the batch.
+        freezes_patch_embedding: whether a transformer's patch embedding stays random.
     """
 
     exchanges = True
     joint_statistics = False
+    two_views_only = True
     metric_names = ("projection_std", "contrast_accuracy")
 
     def __init__(
@@ -58,6 +59,7 @@ class MoCoV3(Objective):
         num_layers=3,
         predictor_last_norm="plain",
         temperature=0.2,
+        freezes_patch_embedding=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,6 +68,7 @@ class MoCoV3(Objective):
         self.num_layers = num_layers
         self.predictor_last_norm = predictor_last_norm
         self.temperature = positive("temperature", temperature)
+        self.freezes_patch_embedding = freezes_patch_embedding
         self.projector = self._head("projector", num_layers, "plain")
         self.teacher_projector = self._head("teacher_projector", num_layers, "plain")
         self.predictor = self._head("predictor", 2, predictor_last_norm)
@@ -128,4 +131,5 @@ class MoCoV3(Objective):
             "num_layers": self.num_layers,
             "predictor_last_norm": self.predictor_last_norm,
             "temperature": self.temperature,
+            "freezes_patch_embedding": self.freezes_patch_embedding,
         }

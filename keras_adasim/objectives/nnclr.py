@@ -54,6 +54,7 @@ class NNCLR(Objective):
     has_teacher = False
     exchanges = True
     joint_statistics = False
+    two_views_only = True
     metric_names = ("projection_std", "contrast_accuracy", "neighbor_similarity")
 
     def __init__(

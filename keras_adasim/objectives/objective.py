@@ -27,12 +27,16 @@ class Objective(keras.layers.Layer):
             between the encoders and the loss when there are several replicas.
         joint_statistics: whether a backbone's BatchNormalization sees all views of one size as one
             batch, as in DINO's and SimCLR's code, or each view by itself.
+        two_views_only: whether it compares the two global views alone, and refuses local crops.
+        freezes_patch_embedding: whether a transformer's patch embedding stays random.
         metric_names: names of the scalars in the third value of `compute_loss`.
     """
 
     has_teacher = True
     joint_statistics = True
     exchanges = False
+    two_views_only = False
+    freezes_patch_embedding = False
     metric_names = ()
 
     @property
@@ -85,5 +89,8 @@ class Objective(keras.layers.Layer):
         return []
 
     def fixed_learning_rates(self):
-        """Returns a list of (variables, float): these don't follow the optimiser's schedule."""
+        """Returns a list of (variables, rate) that don't follow the optimiser's schedule.
+
+        A rate is a float, or "base": the one that the optimiser's schedule decays from.
+        """
         return []

@@ -60,6 +60,7 @@ class SimCLR(Objective):
 
     has_teacher = False
     exchanges = True
+    two_views_only = True
     metric_names = ("projection_std", "contrast_accuracy")
 
     def __init__(self, out_dim=128, hidden_dim=2048, num_layers=2, temperature=0.1, **kwargs):

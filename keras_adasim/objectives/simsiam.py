@@ -38,12 +38,13 @@ class SimSiam(Objective):
         hidden_dim: width of the projector's hidden layers.
         num_layers: dense layers of the projector.
         predictor_hidden_dim: width of the predictor's hidden layer, its bottleneck.
-        predictor_learning_rate: constant learning rate of the predictor. `None`: it follows the
-            optimiser's. The paper's is the base rate, which the others decay from.
+        predictor_learning_rate: constant rate of the predictor: "base", the one that the others'
+            decays from, as in the paper, or a float. `None`: it decays like the others'.
     """
 
     has_teacher = False
     joint_statistics = False
+    two_views_only = True
     metric_names = ("projection_std",)
 
     def __init__(
@@ -52,7 +53,7 @@ class SimSiam(Objective):
         hidden_dim=2048,
         num_layers=3,
         predictor_hidden_dim=512,
-        predictor_learning_rate=None,
+        predictor_learning_rate="base",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -60,6 +61,11 @@ class SimSiam(Objective):
         self.hidden_dim = hidden_dim
         self.num_layers = num_layers
         self.predictor_hidden_dim = predictor_hidden_dim
+        if isinstance(predictor_learning_rate, str) and predictor_learning_rate != "base":
+            raise ValueError(
+                "Expected `predictor_learning_rate` to be 'base', a number or None. "
+                f"Received: {predictor_learning_rate!r}"
+            )
         self.predictor_learning_rate = positive("predictor_learning_rate", predictor_learning_rate)
         self.projector = MLPHead(
             out_dim,

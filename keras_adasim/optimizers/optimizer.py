@@ -52,6 +52,15 @@ class Optimizer(keras.optimizers.Optimizer):
                 )
         self._weight_decay = value
 
+    @property
+    def base_learning_rate(self):
+        """The learning rate that a schedule decays from; the learning rate itself without one."""
+        schedule = self._learning_rate
+        for name in ("base", "initial_learning_rate"):  # Ours, and most of Keras'.
+            if hasattr(schedule, name):
+                return getattr(schedule, name)
+        return _value_at(schedule, 0)
+
     def build(self, variables):
         """Creates the slots.
 
@@ -124,10 +133,12 @@ class Optimizer(keras.optimizers.Optimizer):
             active: Scalar bool tensor; where False, neither the variable nor its slots change. By
                 default the step is taken.
             learning_rate: Scalar that replaces the optimizer's learning rate, e.g. for a
-                predictor whose rate is constant.
+                predictor whose rate is constant; "base" for `base_learning_rate`.
         """
         if learning_rate is None:
             learning_rate = _value_at(self._learning_rate, step)
+        elif isinstance(learning_rate, str):
+            learning_rate = self.base_learning_rate
         self._update(gradient, variable, learning_rate, _value_at(self._weight_decay, step), active)
 
     def get_config(self):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.export import export_backbone, preprocess
+from keras_adasim import backbones
+from keras_adasim.export import export_backbone, load_backbone, preprocess
 from keras_adasim.export.metadata import Metadata
+from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tests.export.backbones import convolutional, transformer
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
@@ -216,5 +218,17 @@ def test_models_that_are_no_backbones(tmp_path):
         export_backbone(keras.layers.Dense(1), tmp_path / "x", 16)
     images = keras.Input((8, 8, 3))
     plain = keras.Model(images, keras.layers.Flatten()(images))
-    with pytest.raises(ValueError, match=r"`features` and `tokens`.*backbones\.adapt"):
+    with pytest.raises(ValueError, match=r"`features`.*backbones\.adapt"):
         export_backbone(plain, tmp_path / "x", 16)
+
+
+def test_a_backbone_without_tokens(tmp_path):
+    """Adapted models that pool their maps themselves couldn't be exported."""
+    images = keras.Input((16, 16, 3))
+    features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
+    backbone = backbones.adapt(keras.Model(images, features))
+    export_backbone(backbone, tmp_path / "pooled", 16)
+    outputs = load_backbone(tmp_path / "pooled")(IMAGES)
+    assert set(outputs) == {"features"}
+    expected = backbone(preprocess(tf.constant(IMAGES), 16, IMAGENET_MEAN, IMAGENET_STD))
+    np.testing.assert_allclose(outputs["features"], expected["features"], atol=1e-5)

@@ -80,9 +80,8 @@ def test_accuracy_is_the_share_of_keys_found():
         assert metrics["contrast_accuracy"] == expected
 
 
-def test_a_frozen_patch_embedding_stays_as_it_is():
+def test_the_patch_embedding_of_a_transformer_stays_as_it_is():
     backbone = tiny.vit()
-    backbone.patch_embedding.trainable = False
     model = tiny.model(backbone, build(small(), 16), augment=tiny.crops_only())
     model.compile(optimizers.AdamW(1e-2, 0.1), run_eagerly=True)
     frozen = [v.numpy().copy() for v in backbone.patch_embedding.weights]
@@ -94,6 +93,13 @@ def test_a_frozen_patch_embedding_stays_as_it_is():
         np.testing.assert_allclose(variable.numpy(), old, atol=1e-6)
     for old, variable in zip(others, model.trainable_variables, strict=True):
         assert np.abs(variable.numpy() - old).max() > 0, variable.path
+
+
+def test_the_patch_embedding_can_be_trained():
+    objective = objectives.MoCoV3(6, 12, freezes_patch_embedding=False)
+    model = tiny.model(tiny.vit(), objective)
+    names = [variable.path for variable in model.trainable_variables]
+    assert any("patch_embedding" in name for name in names)
 
 
 def test_defaults_are_those_for_vision_transformers():

@@ -68,12 +68,13 @@ def test_there_is_no_teacher():
     assert model.objective.teacher_embeddings([]) == {}
 
 
-@pytest.mark.parametrize("rate", [0.01, None])
+@pytest.mark.parametrize("rate", ["base", 0.01, None])
 def test_the_predictors_learning_rate_is_constant(rate):
-    """With a schedule at zero only the predictor moves, and only if its rate is its own."""
+    """With a schedule that has come down to zero only the predictor moves, unless it follows."""
     objective = objectives.SimSiam(6, 12, 2, 5, predictor_learning_rate=rate)
     model = SelfDistillation(small_cnn(None), objective, augment=tiny.crops_only())
-    model.compile(optimizers.SGD(optimizers.WarmupCosine(0.0, 0.0, 10)), run_eagerly=True)
+    model.compile(optimizers.SGD(optimizers.WarmupCosine(0.1, 0.0, 10)), run_eagerly=True)
+    model.optimizer.iterations.assign(10)
     before = [v.numpy().copy() for v in model.trainable_variables]
     predictor = {id(v) for v in objective.predictor.trainable_variables}
     tiny.train(model, steps=1)
@@ -84,6 +85,7 @@ def test_the_predictors_learning_rate_is_constant(rate):
 
 def test_defaults_are_the_papers():
     objective = objectives.SimSiam()
+    assert objective.predictor_learning_rate == "base"
     objective.build({"features": (None, 512)})
     assert [dense.units for dense in objective.projector.dense_layers] == [2048] * 3
     assert [dense.units for dense in objective.predictor.dense_layers] == [512, 2048]
@@ -93,3 +95,5 @@ def test_defaults_are_the_papers():
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="predictor_learning_rate"):
         objectives.SimSiam(6, 12, 2, 5, predictor_learning_rate=0.0)
+    with pytest.raises(ValueError, match="predictor_learning_rate"):
+        objectives.SimSiam(6, 12, 2, 5, predictor_learning_rate="basis")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.optimizers import LARS, SGD, AdamW, Optimizer, WarmupCosine
+from keras_adasim.optimizers import LARS, SGD, AdamW, Constant, Optimizer, WarmupCosine
 from tests.optimizers import golden_run as run
 
 every_optimizer = pytest.mark.parametrize("name", ["adamw", "lars", "sgd"])
@@ -390,3 +390,19 @@ def test_the_base_class_asks_for_its_parts():
         optimizer.build([keras.Variable([1.0])])
     with pytest.raises(NotImplementedError, match="must implement `compute_update"):
         optimizer.compute_update(None, None, [], 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "base"),
+    [
+        (0.3, 0.3),
+        (WarmupCosine(0.2, 0.0, 10, warmup_steps=3), 0.2),
+        (keras.optimizers.schedules.CosineDecay(0.1, 10), 0.1),
+        (Constant(0.4), 0.4),
+    ],
+)
+def test_base_learning_rate_is_what_a_schedule_decays_from(schedule, base):
+    optimizer = SGD(schedule)
+    optimizer.build([keras.Variable(np.zeros(2, "float32"))])
+    optimizer.iterations.assign(9)
+    np.testing.assert_allclose(optimizer.base_learning_rate, base, rtol=1e-6)
