@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import flags
 
 from keras_adasim import command
-from keras_adasim.data import ImageFolder, TfdsSource
+from keras_adasim.data import TfdsSource, open_folder
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import knn_accuracy
 from keras_adasim.export import load_backbone
@@ -124,7 +124,7 @@ def folder_sources(data_dir, channels, train_split="train", test_split=""):
         _folder(data_dir, [train_split]),
         _folder(data_dir, [test_split] if test_split else ["test", "val"]),
     ]
-    train, test = (ImageFolder(folder, channels=channels) for folder in folders)
+    train, test = (open_folder(folder, channels) for folder in folders)
     if train.class_names != test.class_names:
         differing = sorted(set(train.class_names or ()) ^ set(test.class_names or ()))
         raise ValueError(

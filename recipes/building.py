@@ -33,12 +33,12 @@ def load_sources(data_dir, tfds, tfds_dir, channels, in_memory, image_size, limi
 
 
 def _folders(data_dir, channels):
-    root = pathlib.Path(data_dir)
+    root = pathlib.Path(data_dir).expanduser()
     if not (root / "train").is_dir():
-        return data.ImageFolder(root, channels=channels), None
+        return data.open_folder(root, channels), None
     tests = [root / name for name in ("test", "val") if (root / name).is_dir()]
-    test = data.ImageFolder(tests[0], channels=channels) if tests else None
-    return data.ImageFolder(root / "train", channels=channels), test
+    test = data.open_folder(tests[0], channels) if tests else None
+    return data.open_folder(root / "train", channels), test
 
 
 def _tfds(name, directory):

@@ -25,6 +25,7 @@ def describe(model, dataset, epochs, steps, checkpoint_directory):
         f"images        {len(dataset.source)} of {dataset.source.channels} channels",
         f"views         2 x {crops.global_size} pixels"
         + (f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""),
+        *left_out(model.augment),
         f"batch         {dataset.batch_size} on {replicas} device{'s' if replicas > 1 else ''}, "
         f"{model.compute_dtype}, {'XLA' if model.compiles else 'not compiled'}",
         f"steps         {steps} = {epochs} epochs x {len(dataset)}",
@@ -36,6 +37,12 @@ def describe(model, dataset, epochs, steps, checkpoint_directory):
         f"checkpoint    {megabytes(sum(memory.values()))} in {checkpoint_directory}, "
         "twice that while one replaces another",
     ]
+
+
+def left_out(augment):
+    """A line on the augmentations that are left out, if any are."""
+    names = ", ".join(augment.left_out)
+    return [f"left out      {names}, of the augmentations"] if names else []
 
 
 def sizes(model):

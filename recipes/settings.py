@@ -55,7 +55,7 @@ SETTINGS = {
     "data_dir": S("", "Folder of images, by class or flat; one with train/ (and test/ or val/)."),
     "tfds": S("", "Name of a TFDS data set instead of --data_dir, such as cifar10."),
     "tfds_dir": S("", "Where TFDS keeps its data sets."),
-    "channels": S(3, "Channels of the images: 3, or 1 for grey."),
+    "channels": S(3, "Channels of the images: 3, 1 for grey, or those of the folder's .npy files."),
     "mean": S((0.485, 0.456, 0.406), "Mean of each channel, in [0, 1]."),
     "std": S((0.229, 0.224, 0.225), "Standard deviation of each channel, in [0, 1]."),
     "in_memory": S("auto", "Whether to decode all images once.", ("auto", "yes", "no")),

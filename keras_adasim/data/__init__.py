@@ -1,14 +1,17 @@
 """Input: sources of images with random access, and pairs of them in a fresh order every epoch."""
 
+from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.array_source import ArraySource
 from keras_adasim.data.image_folder import ImageFolder
 from keras_adasim.data.load_in_memory import DifferentSizesError, load_in_memory
+from keras_adasim.data.open_folder import open_folder
 from keras_adasim.data.pair_dataset import PairDataset
 from keras_adasim.data.source import Source
 from keras_adasim.data.subset import Subset
 from keras_adasim.data.tfds_source import TfdsSource
 
 __all__ = [
+    "ArrayFolder",
     "ArraySource",
     "DifferentSizesError",
     "ImageFolder",
@@ -17,4 +20,5 @@ __all__ = [
     "Subset",
     "TfdsSource",
     "load_in_memory",
+    "open_folder",
 ]

@@ -59,8 +59,9 @@ def _checked_images(images):
         )
     if images.dtype != np.uint8:
         raise ValueError(
-            "Expected `images` to be uint8 with values from 0 to 255: floats from 0 to 1 become "
-            "that by `np.round(images * 255).astype('uint8')`. "
+            "Expected `images` to be uint8 with values from 0 to 255: values from 0 to v, 1 for "
+            "floats or 10000 for Sentinel-2's reflectances, become that by "
+            "`np.clip(images / v * 255, 0, 255).round().astype('uint8')`. "
             f"Received: images of dtype {images.dtype}"
         )
     if images.ndim == 3:

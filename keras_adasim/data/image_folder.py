@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from keras_adasim.data.source import Source
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
 
 class ImageFolder(Source):
     """The JPEG and PNG files of a folder, with a label per sub-folder.
@@ -38,25 +36,27 @@ class ImageFolder(Source):
         ValueError: If `channels` is neither 1 nor 3.
     """
 
+    suffixes = (".jpg", ".jpeg", ".png")
+
     def __init__(self, path, channels=3):
         if channels not in (1, 3):
             raise ValueError(
-                "Expected `channels` to be 1 (grey) or 3 (RGB); use `ArraySource` for other "
-                f"images. Received: channels={channels}"
+                "Expected `channels` to be 1 (grey) or 3 (RGB); use `ArrayFolder` or "
+                f"`ArraySource` for other images. Received: channels={channels}"
             )
-        self.path = _checked_folder(path)
+        self.path = self._checked_folder(path)
         self.channels = channels
-        folders, files = _listing(self.path)
+        folders, files = self._listing()
         is_labelled = bool(folders) and not files
         self.class_names = folders if is_labelled else None
         if is_labelled:
-            by_class = [_images_below(self.path, folder) for folder in folders]
+            by_class = [self._images_below(folder) for folder in folders]
             self.paths = [name for names in by_class for name in names]
             self.labels = np.repeat(np.arange(len(folders)), [len(names) for names in by_class])
         else:
-            self.paths = _images_below(self.path, "")
+            self.paths = self._images_below("")
         if not self.paths:
-            raise FileNotFoundError(_expected(self.path, "a folder without such files"))
+            raise FileNotFoundError(self._expected(self.path, "a folder without such files"))
         self._tensor = None
 
     def __len__(self):
@@ -78,41 +78,37 @@ class ImageFolder(Source):
                 self._tensor = tf.constant(self.paths)
         return self._tensor
 
+    def _checked_folder(self, path):
+        path = pathlib.Path(path).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(self._expected(path, "nothing of that name"))
+        if not path.is_dir():
+            raise NotADirectoryError(self._expected(path, "a file; pass the folder that it is in"))
+        return path
 
-def _checked_folder(path):
-    path = pathlib.Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(_expected(path, "nothing of that name"))
-    if not path.is_dir():
-        raise NotADirectoryError(_expected(path, "a file; pass the folder that it is in"))
-    return path
+    def _expected(self, path, received):
+        return (
+            f"Expected `path` to be a folder with images ({', '.join(self.suffixes)}), either in "
+            "one sub-folder per class or directly in it; check the spelling, and that the data set "
+            f"is unpacked. Received: path='{path}', {received}"
+        )
 
+    def _listing(self):
+        """Sorted names of the sub-folders and of the images directly in the folder."""
+        with os.scandir(self.path) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        folders = sorted(entry.name for entry in visible if entry.is_dir())
+        return folders, sorted(entry.name for entry in visible if self._is_image(entry.name))
 
-def _expected(path, received):
-    return (
-        f"Expected `path` to be a folder with images ({', '.join(SUFFIXES)}), either in one "
-        "sub-folder per class or directly in it; check the spelling, and that the data set is "
-        f"unpacked. Received: path='{path}', {received}"
-    )
+    def _images_below(self, folder):
+        """Sorted paths, from the source's folder on, of all images in a folder and below."""
+        found = []
+        for directory, folders, files in os.walk(self.path / folder, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            below = os.path.relpath(directory, self.path)
+            images = [name for name in files if self._is_image(name)]
+            found += [os.path.normpath(os.path.join(below, name)) for name in images]
+        return sorted(found)
 
-
-def _listing(folder):
-    """Sorted names of the sub-folders and of the images directly in a folder."""
-    with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    folders = sorted(entry.name for entry in visible if entry.is_dir())
-    return folders, sorted(entry.name for entry in visible if _is_image(entry.name))
-
-
-def _images_below(root, folder):
-    """Sorted paths, from `root` on, of all images in a folder and below."""
-    found = []
-    for directory, folders, files in os.walk(root / folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = os.path.relpath(directory, root)
-        found += [os.path.normpath(os.path.join(below, name)) for name in files if _is_image(name)]
-    return sorted(found)
-
-
-def _is_image(name):
-    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+    def _is_image(self, name):
+        return not name.startswith(".") and name.lower().endswith(self.suffixes)

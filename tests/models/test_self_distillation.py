@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim import SelfDistillation, data, layers, optimizers, pairing
+from keras_adasim import (
+    SelfDistillation,
+    backbones,
+    data,
+    layers,
+    objectives,
+    optimizers,
+    pairing,
+)
 from keras_adasim.augment import DINOAugment, MultiCrop
 from tests.models import tiny
 
@@ -227,6 +235,34 @@ def test_what_is_no_backbone_or_objective_is_named():
         SelfDistillation(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), tiny.dino())
     with pytest.raises(ValueError, match="objective"):
         SelfDistillation(tiny.vit(), "dino")
+
+
+def test_views_that_do_not_fit_are_refused_when_the_model_is_built():
+    """They used to be refused in the first step, after the data had been read."""
+    with pytest.raises(ValueError, match=r"BYOL compares two global views.*num_local=2"):
+        tiny.model(objective=objectives.BYOL(6, 12), num_local=2)
+    with pytest.raises(ValueError, match=r"4 channels.*augment\.channels=3"):
+        tiny.model(tiny.vit(channels=4))
+    images = keras.Input((8, 8, 3))
+    fixed = keras.Model(images, keras.layers.Conv2D(16, 4, strides=4)(images))
+    with pytest.raises(ValueError, match=r"8 x 8 pixels alone.*num_local=0"):
+        tiny.model(backbones.adapt(fixed), num_local=1)
+
+
+def test_a_backbone_that_does_not_tell_its_size_needs_an_augmentation():
+    images = keras.Input((None, None, 3))
+    maps = keras.layers.Conv2D(8, 3)(images)
+    backbone = keras.Model(images, {"features": keras.layers.GlobalAveragePooling2D()(maps)})
+    with pytest.raises(ValueError, match="`augment`"):
+        SelfDistillation(backbone, tiny.dino())
+    model = SelfDistillation(backbone, tiny.dino(), augment=tiny.crops_only())
+    assert model.embed(tiny.images()).shape == (tiny.NUM_IMAGES, 8)
+
+
+def test_integers_of_an_unknown_range_are_refused():
+    """Values from 0 to 255 in int32 were taken for floats from 0 to 1."""
+    with pytest.raises(ValueError, match="uint8"):
+        tiny.model().embed(tiny.images().astype("int32"))
 
 
 def test_fit_again_on_images_of_another_size():

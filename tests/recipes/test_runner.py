@@ -17,7 +17,7 @@ import pytest
 import runner
 from settings import SETTINGS, pick
 
-from keras_adasim import backbones, objectives
+from keras_adasim import backbones, export, objectives
 from tests.models import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -166,6 +166,30 @@ def test_two_devices_and_one_channel_from_the_command_line(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "24 of 1 channels" in done.stdout
     assert "on 2 devices" in done.stdout
+
+
+def test_thirteen_channels_from_files_to_the_export(tmp_path, capsys):
+    """Recipes took JPEG and PNG files alone, which hold three channels at most."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label, level in (("field", 40), ("water", 200)):
+            (tmp_path / "images" / split / label).mkdir(parents=True)
+            for i in range(8):
+                pixels = rng.integers(level - 40, level + 40, (10, 10, 13)).astype("uint8")
+                np.save(tmp_path / "images" / split / label / f"{i}.npy", pixels)
+    (tmp_path / "unused").mkdir()
+    settings = tiny_settings(tmp_path / "unused", runs_dir=str(tmp_path / "runs"))
+    settings |= {
+        "data_dir": str(tmp_path / "images"),
+        "channels": 13,
+        "mean": (0.45,) * 13,
+        "std": (0.2,) * 13,
+    }
+    result = runner.pretrain(tiny_backbone, dino.objective, **settings)
+    assert result["channels"] == 13
+    assert "left out      color_jitter, grayscale" in capsys.readouterr().out
+    exported = export.load_backbone(result["saved_model"])
+    assert exported(rng.integers(0, 256, (2, 10, 10, 13), np.uint8))["features"].shape == (2, 8)
 
 
 def test_weights_of_one_network_need_no_key(tmp_path):

@@ -1,0 +1,38 @@
+"""A folder of images of either kind."""
+
+from keras_adasim.data.array_folder import ArrayFolder
+from keras_adasim.data.image_folder import ImageFolder
+
+
+def open_folder(path, channels=3):
+    """Opens a folder of JPEG and PNG files or, where it has none, of .npy files.
+
+    Args:
+        path: The folder.
+        channels: 3 for RGB, 1 for grey, or the number of channels of the .npy files.
+
+    Returns:
+        An `ImageFolder` or an `ArrayFolder`.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no image in it.
+        NotADirectoryError: If the path is a file.
+        ValueError: If the .npy files have other channels.
+    """
+    if channels in (1, 3):
+        try:
+            return ImageFolder(path, channels=channels)
+        except FileNotFoundError as error:
+            try:
+                source = ArrayFolder(path)
+            except FileNotFoundError:
+                raise error from None
+    else:
+        source = ArrayFolder(path)
+    if source.channels != channels:
+        raise ValueError(
+            f"Expected `channels` to be {source.channels}, as many as the arrays in {source.path} "
+            "have, with as many means and standard deviations. "
+            f"Received: channels={channels}"
+        )
+    return source
