@@ -39,6 +39,8 @@ METHOD = Method(
         "head_layers": 2,
         "teacher_temperature": 0.04,
         "freeze_last_layer_epochs": 0,
+        "policy": "dino",
+        "global_scale": (0.4, 1.0),
     },
 )
 

@@ -74,7 +74,7 @@ def make_augment(crops, mean, std, channels, seed, interpolation, leave_out, pol
     """DINO's policies, less what `leave_out` names; or one policy for both views."""
     policies = {}
     if policy == "symmetric":
-        policies = {"first": augment.local_view(), "second": augment.local_view()}
+        policies = {"first": augment.symmetric_view(), "second": augment.symmetric_view()}
     return augment.DINOAugment(
         crops,
         **policies,

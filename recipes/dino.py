@@ -57,5 +57,7 @@ METHOD = Method(
         "use_bn": True,
         "teacher_temperature": 0.04,
         "freeze_last_layer_epochs": 0,
+        "policy": "dino",
+        "global_scale": (0.4, 1.0),
     },
 )

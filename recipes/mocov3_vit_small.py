@@ -46,10 +46,13 @@ METHOD = Method(
             "plain", "Batch normalisation of the predictor's output.", ("plain", "none")
         ),
     },
+    # lightly has no MoCo-v3; these are the paper's for ResNets, with BYOL's widths.
     cifar10={
         "projection_dim": 256,
         "projector_hidden_dim": 1024,
-        "contrastive_temperature": 0.2,
+        "predictor_last_norm": "none",
+        "contrastive_temperature": 1.0,
+        "policy": "dino",
     },
 )
 

@@ -6,7 +6,12 @@ from keras_adasim.augment.gaussian_blur import GaussianBlur
 from keras_adasim.augment.keyed_generator import KeyedGenerator, drawing_from
 from keras_adasim.augment.multi_crop import MultiCrop
 from keras_adasim.augment.normalize import Normalize
-from keras_adasim.augment.policies import first_view, local_view, second_view
+from keras_adasim.augment.policies import (
+    first_view,
+    local_view,
+    second_view,
+    symmetric_view,
+)
 from keras_adasim.augment.random_apply import RandomApply
 from keras_adasim.augment.random_resized_crop import RandomResizedCrop
 
@@ -25,4 +30,5 @@ __all__ = [
     "first_view",
     "local_view",
     "second_view",
+    "symmetric_view",
 ]

@@ -54,6 +54,15 @@ def local_view():
     return [*_flip_and_color(), _blur(rate=0.5)]
 
 
+def symmetric_view():
+    """Layers for either view of SimSiam: more saturation than DINO's, blur for every other image.
+
+    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, as in
+    MoCo v2.
+    """
+    return [*_flip_and_color(saturation=0.4), _blur(rate=0.5)]
+
+
 def needs_rgb(layer):
     """Whether a layer, or the one within a `RandomApply`, makes sense for RGB images only."""
     if isinstance(layer, RandomApply):
@@ -68,8 +77,8 @@ def is_compilable(layer):
     return isinstance(layer, _COMPILABLE_LAYERS)
 
 
-def _flip_and_color():
-    jitter = ColorJitter(0.4, 0.4, 0.2, 0.1, name="color_jitter", dtype="float32")
+def _flip_and_color(saturation=0.2):
+    jitter = ColorJitter(0.4, 0.4, saturation, 0.1, name="color_jitter", dtype="float32")
     gray = keras_cv.layers.Grayscale(output_channels=3, name="grayscale", dtype="float32")
     return [
         keras_cv.layers.RandomFlip("horizontal", name="flip", dtype="float32"),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.augment import RandomApply, first_view, local_view, second_view
+from keras_adasim.augment import RandomApply, first_view, local_view, second_view, symmetric_view
 from keras_adasim.augment.policies import needs_rgb
 
 COLOR = [("flip", 0.5), ("color_jitter", 0.8), ("grayscale", 0.2)]
@@ -15,6 +15,7 @@ COLOR = [("flip", 0.5), ("color_jitter", 0.8), ("grayscale", 0.2)]
         (first_view, [*COLOR, ("blur", 1.0)]),
         (second_view, [*COLOR, ("blur", 0.1), ("solarize", 0.2)]),
         (local_view, [*COLOR, ("blur", 0.5)]),
+        (symmetric_view, [*COLOR, ("blur", 0.5)]),
     ],
 )
 def test_layers_and_rates_are_dinos(policy, expected):
@@ -31,6 +32,7 @@ def test_jitter_and_blur_have_dinos_strengths():
         0.2,
         0.1,
     )
+    assert symmetric_view()[1].layer.saturation == 0.4
     assert first_view()[-1].layer.sigma == (0.1, 2.0)
 
 
