@@ -156,7 +156,7 @@ class DINOAugment(keras.layers.Layer):
             if layer.name in self.left_out:
                 continue
             with drawing_from(layer, generator):
-                images = tf.cast(layer(images), tf.float32)
+                images = tf.cast(_apply(layer, images), tf.float32)
         return tf.split(self.normalize(images), len(views), axis=0)
 
     def get_config(self):
@@ -180,6 +180,13 @@ class DINOAugment(keras.layers.Layer):
         names = ("crops", "first", "second", "local")
         built = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
         return cls(**{**config, **built})
+
+
+def _apply(layer, images):
+    if is_compilable(layer) or tf.executing_eagerly():
+        return layer(images)
+    # Some of KerasCV's layers branch and loop in Python, which AutoGraph must see.
+    return tf.function(layer, autograph=True)(images)
 
 
 def _rows(images):

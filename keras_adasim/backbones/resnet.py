@@ -102,6 +102,8 @@ class ResNet(keras.Model):
         outputs = {"features": ops.mean(maps, axis=(1, 2)), "tokens": flatten(maps)}
         super().__init__(inputs=images, outputs=outputs, name=name, trainable=trainable)
 
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
         # === Config ===
         self.dtype_policy = dtype
         self.image_size = image_size

@@ -112,6 +112,8 @@ class SwinTransformer(keras.Model):
         outputs = {"features": ops.mean(tokens, axis=1), "tokens": tokens}
         super().__init__(inputs=images, outputs=outputs, name=name, trainable=trainable)
 
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
         # === Config ===
         self.dtype_policy = dtype
         self.image_size = image_size

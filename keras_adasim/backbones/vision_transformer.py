@@ -87,6 +87,8 @@ class VisionTransformer(keras.Model):
         outputs = {"features": tokens[:, 0], "tokens": tokens[:, 1:]}
         super().__init__(inputs=images, outputs=outputs, **kwargs)
 
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+
         # === Config ===
         self.dtype_policy = dtype
         self.image_size = image_size

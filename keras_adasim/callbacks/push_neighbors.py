@@ -17,9 +17,12 @@ class PushNeighbors(keras.callbacks.Callback):
         self.dataset = dataset
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Order and draws of an epoch are those of its number, also in a resumed run."""
+        """Order and draws of an epoch are those of its number, in a resumed run and a second `fit`.
+
+        The pushes count the epochs: they are in the checkpoint.
+        """
         if self.dataset is not None:
-            self.dataset.set_epoch(epoch)
+            self.dataset.set_epoch(self.model.pairing.pushes)
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the records from the device, once per epoch."""

@@ -38,6 +38,12 @@ def global_size(backbone):
 
 def check_arguments(model):
     """Raises ValueError unless a `SelfDistillation` got parts that fit each other."""
+    if not hasattr(model.pairing, "partners"):
+        raise ValueError(
+            "Expected `pairing` to be one of `keras_adasim.pairing`, such as "
+            "`AdaptiveWindow(num_images)`, or made by `pairing.get(name, **arguments)`. "
+            f"Received: pairing={model.pairing!r}"
+        )
     if model.neighbor_feature not in NEIGHBOR_FEATURES:
         raise ValueError(
             f"Expected `neighbor_feature` to be one of {NEIGHBOR_FEATURES}. "
@@ -105,13 +111,35 @@ def check_fit(model, x, arguments):
             "Expected no validation data: there is no loss on held-out images to speak of. Use "
             "`callbacks.OnlineKNN(train_source, test_source)` to validate the features."
         )
+    replicas = model.distribute_strategy.num_replicas_in_sync
     if hasattr(x, "as_tf_dataset"):
         _check_pairs(model, x, arguments)
-    elif not isinstance(getattr(x, "element_spec", None), dict):
+        rest = 0 if x.drop_remainder else len(x.source) % x.batch_size
+        _check_shares(replicas, x.batch_size, rest)
+        return
+    spec = getattr(x, "element_spec", None)
+    if not isinstance(spec, dict):
         raise ValueError(
             "Expected `x` to be a `keras_adasim.data.PairDataset`, or a `tf.data.Dataset` of its "
             f"dictionaries. Received an object of type {type(x).__name__}"
         )
+    if "indices" not in spec or not ("views" in spec or {"images", "partners"} <= set(spec)):
+        raise ValueError(
+            "Expected batches with the keys 'indices' and either 'views', or 'images' and "
+            f"'partners', as a `PairDataset` makes them. Received: {sorted(spec)}"
+        )
+    _check_shares(replicas, spec["indices"].shape[0] or 0)
+
+
+def _check_shares(replicas, *batch_sizes):
+    """Every replica must get as many images as the others: each counts the same in the loss."""
+    for size in batch_sizes:
+        if size % replicas:
+            raise ValueError(
+                f"Expected batches that {replicas} replicas share evenly. Received: a batch of "
+                f"{size} images. Choose a `batch_size` that {replicas} divides, and "
+                "`drop_remainder=True`."
+            )
 
 
 def _check_pairs(model, dataset, arguments):

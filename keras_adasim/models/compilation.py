@@ -1,5 +1,6 @@
 """Which part of a training step becomes one XLA program, and which runs inline."""
 
+import inspect
 import types
 
 import tensorflow as tf
@@ -14,6 +15,15 @@ def _inline(function):
 
 def _compiled(function):
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def places_wanted(augment):
+    """Which of `step`, `replica_id` and `num_replicas` an augmentation takes beside the batch."""
+    parameters = inspect.signature(getattr(augment, "call", augment)).parameters
+    names = ("step", "replica_id", "num_replicas")
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return names
+    return [name for name in names if name in parameters]
 
 
 class StepFunctions:
@@ -65,13 +75,18 @@ class StepFunctions:
         )
         self._program = _compiled(self._forward_backward) if self._whole else None
         self.update = compiled(model._update)
-        # A layer of one's own that XLA can't compile says so.
-        compilable = getattr(model.augment, "compilable", True)
-        self._augment = compiled(model.augment) if compilable else model.augment
+        # DINOAugment says whether XLA compiles its layers; of others that isn't known.
+        compilable = getattr(model.augment, "compilable", False)
+        self._augment = compiled(self._call_augment) if compilable else self._call_augment
+        self._places = places_wanted(model.augment)
 
     def augment(self, batch, step, replica):
         """Views of this replica's part of the batch."""
-        return self._augment(batch, step, self._number(replica), self._num_replicas)
+        return self._augment(batch, step, self._number(replica))
+
+    def _call_augment(self, batch, step, replica_id):
+        place = {"step": step, "replica_id": replica_id, "num_replicas": self._num_replicas}
+        return self._model.augment(batch, **{name: place[name] for name in self._places})
 
     def forward_backward(self, views, step, replica):
         """Gradients, statistics and neighbours of this replica's views."""

@@ -41,8 +41,9 @@ class SelfDistillation(TeacherStudent):
             `SelfPairing` and `LabelOracle`.
         neighbor_feature: which of the teacher's views the bank keeps: "first", "second" or "mean"
             (of the two normalised features).
-        augment: layer that turns a batch into normalised views; `DINOAugment` with two global
-            views at the backbone's image size by default.
+        augment: layer or function from a batch to a list of normalised views, two global ones
+            first; `DINOAugment` with two views at the backbone's image size by default. If its
+            `call` names them, it gets `step`, `replica_id` and `num_replicas` too.
         momentum: of the teacher, a float or a schedule of the optimiser's step.
 
     Attributes:
@@ -68,7 +69,7 @@ class SelfDistillation(TeacherStudent):
         check_types(backbone, objective)
         self.student = backbone
         self.objective = objective
-        self.pairing = SelfPairing() if pairing is None else pairing
+        self.pairing = pairing or SelfPairing()
         self.bank = bank
         self.neighbor_feature = neighbor_feature
         self.augment = augment or DINOAugment(MultiCrop(global_size(backbone)))
@@ -81,8 +82,8 @@ class SelfDistillation(TeacherStudent):
         for student_head, teacher_head in objective.heads:
             if teacher_head is not None:
                 teacher_head.set_weights(student_head.get_weights())
-        scaled = self.compute_dtype == "float16"
-        self.loss_scale = LossScale(name="loss_scale") if scaled else None
+        dtypes = {self.compute_dtype, backbone.compute_dtype, objective.compute_dtype}
+        self.loss_scale = LossScale(name="loss_scale") if "float16" in dtypes else None
         names = ("loss", "feature_std", *objective.metric_names)
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
@@ -100,6 +101,7 @@ class SelfDistillation(TeacherStudent):
         Returns:
             dictionary of the epoch's mean loss and metrics so far.
         """
+        batch, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
         replica = tf.distribute.get_replica_context()
         # The counter lives in host memory and is advanced last, outside every compiled function.
         step = tf.cast(self.optimizer.iterations, tf.int64)

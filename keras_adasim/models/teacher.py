@@ -9,7 +9,10 @@ def make_teacher(backbone):
     The clone stays trainable as far as Keras is concerned: a BatchNormalization whose `trainable`
     is false ignores `training=True`, and the teacher's must run in training mode.
     """
-    teacher = type(backbone).from_config(backbone.get_config())
+    # Layers of one's own need not be registered to be cloned.
+    classes = {type(layer).__name__: type(layer) for layer in all_layers(backbone)}
+    with keras.saving.CustomObjectScope(classes):
+        teacher = type(backbone).from_config(backbone.get_config())
     teacher.set_weights(backbone.get_weights())
     for layer in all_layers(teacher):
         if "Drop" in type(layer).__name__ and hasattr(layer, "rate"):

@@ -1,23 +1,23 @@
 """The parts of a teacher-student model that aren't its training step: Keras' own interface."""
 
+import inspect
+
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from keras_adasim import pairing as pairings
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
-from keras_adasim.export.preprocessing import preprocess
-from keras_adasim.models.checks import check_fit
+from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.models.checks import check_fit, global_size
 from keras_adasim.models.compilation import StepFunctions
-from keras_adasim.models.teacher import all_layers, has_batch_normalization, parameter_pairs
+from keras_adasim.models.serialization import Serialization
+from keras_adasim.models.teacher import has_batch_normalization, parameter_pairs
 from keras_adasim.models.torch_checkpoint import load_checkpoint
 
-_SERIALIZED = ("backbone", "objective", "bank", "augment", "momentum")
 
-
-class TeacherStudent(keras.Model):
-    """Compiling, fitting, saving and embedding for a model of a student and its teacher.
+class TeacherStudent(Serialization, keras.Model):
+    """Compiling, fitting and embedding for a model of a student and its teacher.
 
     A subclass sets `student`, `teacher`, `objective`, `pairing`, `bank`, `neighbor_feature`,
     `augment` and `momentum`, and defines the training step.
@@ -83,24 +83,20 @@ class TeacherStudent(keras.Model):
         self.compiles = jit_compile and not run_eagerly
         self._functions = StepFunctions(self, self.compiles, gradient_accumulation_steps)
 
-    def fit(self, x=None, *args, callbacks=None, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """Trains on a `PairDataset`, or on a finite `tf.data.Dataset` of its batches.
 
         Takes what `keras.Model.fit` takes. At the end of every epoch the bank's records are pushed
-        into the pairing before any other callback runs.
+        into the pairing before any other callback runs. A further `fit` goes on with the order and
+        the draws of the epochs that follow.
         """
-        epochs = kwargs.get("epochs", 1)
-        window = getattr(self.pairing, "window", 0)
-        if epochs <= window:
-            logging.warning(
-                "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
-                "another image, and this is plain self-distillation. Train longer, or lower "
-                "`window` of the pairing.",
-                epochs,
-                window,
-            )
+        bound = inspect.signature(keras.Model.fit).bind(self, x, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = {name: bound.arguments[name] for name in bound.signature.parameters}
+        del arguments["self"], arguments["x"]
+        self._warn_of_a_closed_gate(arguments["epochs"] - arguments["initial_epoch"])
         dataset = x
-        check_fit(self, x, kwargs)
+        check_fit(self, x, arguments)
         if hasattr(x, "as_tf_dataset"):
             dataset = x.as_tf_dataset()
         if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
@@ -108,8 +104,32 @@ class TeacherStudent(keras.Model):
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
         push = PushNeighbors(x if dataset is not x else None)
-        kwargs.setdefault("shuffle", False)  # The data set has an order of its own.
-        return super().fit(dataset, *args, callbacks=[push, *(callbacks or [])], **kwargs)
+        arguments["shuffle"] = False  # The data set has an order of its own.
+        arguments["callbacks"] = [push, *keras.tree.flatten(arguments["callbacks"] or [])]
+        return super().fit(dataset, **arguments)
+
+    def _warn_of_a_closed_gate(self, epochs):
+        window = getattr(self.pairing, "window", 0)
+        if self.pairing.pushes + epochs <= window:
+            logging.warning(
+                "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
+                "another image, and this is plain self-distillation. Train longer, or lower "
+                "`window` of the pairing.",
+                epochs,
+                window,
+            )
+
+    def evaluate(self, *args, **kwargs):
+        """Refused: there is no loss on held-out images to speak of.
+
+        Raises:
+            ValueError: always, with what to use instead.
+        """
+        raise ValueError(
+            "Expected `evaluation.knn.knn_accuracy` on features of `embed`, or "
+            "`callbacks.OnlineKNN`: the loss of other images tells nothing of the features. "
+            "Received: a call of `evaluate`"
+        )
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
@@ -188,6 +208,13 @@ class TeacherStudent(keras.Model):
             float32 NumPy array `(B, D)`.
         """
         images = np.asarray(images)
+        if images.ndim != 4:
+            raise ValueError(
+                "Expected `images` of shape (B, H, W, C), one image being images[np.newaxis]. "
+                f"Received: images.shape={images.shape}"
+            )
+        if not len(images):
+            return np.zeros((0, self.teacher.output["features"].shape[-1]), np.float32)
         chunks = [
             self._embed_batch(tf.convert_to_tensor(images[start : start + batch_size]))
             for start in range(0, len(images), batch_size)
@@ -200,11 +227,16 @@ class TeacherStudent(keras.Model):
         return self._embed_function(images)
 
     def _embed_graph(self, images):
-        augment = self.augment
-        images = preprocess(images, augment.crops.global_size, augment.mean, augment.std)
+        crops = getattr(self.augment, "crops", None)  # A layer of one's own may have none.
+        size = crops.global_size if crops else global_size(self.teacher)
+        images = preprocess(images, size, *self.normalization)
         return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
 
-    # --- saving -------------------------------------------------------------------------------
+    @property
+    def normalization(self):
+        """Means and standard deviations that images in [0, 1] are normalised with."""
+        augment = self.augment
+        return getattr(augment, "mean", IMAGENET_MEAN), getattr(augment, "std", IMAGENET_STD)
 
     def load_torch_weights(self, weights):
         """Continues public pretraining: student, teacher and heads of a PyTorch checkpoint.
@@ -221,63 +253,6 @@ class TeacherStudent(keras.Model):
                 lists all that don't, and nothing is loaded.
         """
         load_checkpoint(self, weights)
-
-    def save_own_variables(self, store):
-        """Puts the pairing's NumPy state beside the variables."""
-        for name, value in self.pairing.get_state().items():
-            store[f"pairing_{name}"] = value
-
-    def load_own_variables(self, store):
-        """Reads the pairing's state."""
-        prefix = "pairing_"
-        names = [name for name in store.keys() if name.startswith(prefix)]  # noqa: SIM118
-        self.pairing.set_state(
-            {name.removeprefix(prefix): np.asarray(store[name]) for name in names}
-        )
-
-    def get_config(self):
-        """Returns the constructor's arguments, serialised."""
-        config = {
-            **super().get_config(),
-            "neighbor_feature": self.neighbor_feature,
-            "pairing": pairings.serialize(self.pairing),
-            # Keras doesn't keep what is frozen in a layer's config.
-            "frozen_layers": [
-                place for place, layer in enumerate(all_layers(self.student)) if not layer.trainable
-            ],
-        }
-        for name in _SERIALIZED:
-            value = self.student if name == "backbone" else getattr(self, name)
-            config[name] = keras.saving.serialize_keras_object(value)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the model with a new teacher; weights come afterwards."""
-        config = dict(config)
-        config["pairing"] = pairings.deserialize(config["pairing"])
-        for name in _SERIALIZED:
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        layers = all_layers(config["backbone"])
-        for place in config.pop("frozen_layers"):
-            layers[place].trainable = False
-        return cls(**config)
-
-    def build_from_config(self, config):
-        """Nothing to do: the constructor builds."""
-
-    def get_compile_config(self):
-        """Optimizer and switches, for `keras.models.load_model`."""
-        if not self.compiled:
-            return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, **self._compile_arguments}
-
-    def compile_from_config(self, config):
-        """Compiles a loaded model as it was."""
-        config = dict(config)
-        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
-        self.compile(optimizer, **config)
 
 
 def encode(backbone, views, training, together=True):

@@ -69,6 +69,7 @@ def update_center(center, teacher, momentum):
     Returns:
         float32 `(K,)`.
     """
+    momentum = tf.cast(momentum, tf.float32)
     return momentum * tf.cast(center, tf.float32) + (1.0 - momentum) * batch_center(teacher)
 
 

@@ -163,6 +163,20 @@ def test_any_keras_cv_layer_can_be_put_in():
     np.testing.assert_array_equal(second, augment(batch_of_images(), STEP)[1])
 
 
+def test_keras_cv_layers_that_need_autograph_can_be_put_in():
+    """Layers that branch or loop in Python used to fail in a graph without AutoGraph."""
+    layers = [
+        keras_cv.layers.RandomApply(keras_cv.layers.RandomFlip("horizontal"), rate=0.5),
+        keras_cv.layers.Equalization((0, 255)),
+        keras_cv.layers.RandAugment((0, 255), augmentations_per_image=1),
+    ]
+    layer = DINOAugment(MultiCrop(8), first=layers, second=[])
+    batch = {name: tf.zeros((2, 10, 10, 3), tf.uint8) for name in ("images", "partners")}
+    views = tf.function(lambda step: layer(batch, step), autograph=False)(tf.constant(0, tf.int64))
+    assert [view.shape for view in views] == [(2, 8, 8, 3)] * 2
+    assert all(np.isfinite(view).all() for view in views)
+
+
 def test_config_makes_an_equal_layer():
     augment = DINOAugment(
         MultiCrop(8, num_local=1, local_size=4),

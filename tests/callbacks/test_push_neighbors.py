@@ -46,5 +46,7 @@ def test_without_a_bank_the_pairing_still_learns_that_an_epoch_ended():
 
 def test_the_data_set_is_told_which_epoch_begins():
     dataset = Recorder()
-    PushNeighbors(dataset).on_epoch_begin(7)
+    callback = PushNeighbors(dataset)
+    attached(callback, None).pairing.pushes = 7
+    callback.on_epoch_begin(0)
     assert dataset.calls == [7]

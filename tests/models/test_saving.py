@@ -107,15 +107,25 @@ def test_frozen_layers_stay_frozen(tmp_path):
     assert_same(model, loaded)
 
 
-def test_a_file_is_read_in_a_fresh_process(tmp_path):
+@pytest.mark.parametrize(
+    ("imports", "load"),
+    [
+        ("keras, keras_adasim", "keras.models.load_model"),
+        # The classes used to be unknown to a Keras that was imported later.
+        ("keras_adasim, keras", "keras.models.load_model"),
+        ("keras_adasim", "keras_adasim.SelfDistillation.load"),
+    ],
+)
+def test_a_file_is_read_in_a_fresh_process(tmp_path, imports, load):
     model = build()
     fit(model, 1)
     model.save(tmp_path / "model.keras")
     images = tiny.images()[:4]
     np.save(tmp_path / "images.npy", images)
     script = f"""
-import keras, keras_adasim, numpy as np
-model = keras.models.load_model({str(tmp_path / "model.keras")!r})
+import {imports}
+import numpy as np
+model = {load}({str(tmp_path / "model.keras")!r})
 np.save({str(tmp_path / "features.npy")!r}, model.embed(np.load({str(tmp_path / "images.npy")!r})))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -265,6 +265,111 @@ def test_integers_of_an_unknown_range_are_refused():
         tiny.model().embed(tiny.images().astype("int32"))
 
 
+def test_a_second_fit_goes_on_with_fresh_epochs():
+    """It used to begin with the order and the crops of epoch 0 again."""
+    once, twice = (tiny.model(augment=tiny.crops_only()) for _ in range(2))
+    once.fit(tiny.dataset(once), epochs=2, verbose=0)
+    dataset = tiny.dataset(twice)
+    for _ in range(2):
+        twice.fit(dataset, epochs=1, verbose=0)
+    tiny.assert_states_equal(tiny.state(once), tiny.state(twice), 0.0)
+
+
+@pytest.mark.parametrize(("batch_size", "drop_remainder"), [(7, True), (6, False)])
+def test_batches_that_replicas_cannot_share_are_refused(two_replicas, batch_size, drop_remainder):
+    """They used to be trained on with wrong weights, and a share of no image gave NaN."""
+    with two_replicas.scope():
+        model = tiny.model()
+    source = data.ArraySource(tiny.images()[:31])
+    source_of_all = data.ArraySource(tiny.images())
+    dataset = data.PairDataset(
+        source_of_all, model.pairing, batch_size, drop_remainder=drop_remainder
+    )
+    if not drop_remainder:
+        dataset.source = source  # 31 images: the last batch of six has one.
+        model.bank = None
+    with pytest.raises(ValueError, match="2 replicas share evenly"):
+        model.fit(dataset, verbose=0)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Halves(keras.layers.Layer):
+    """The upper left and the lower right part of the images, an augmentation of one's own."""
+
+    def call(self, batch):
+        first, second = (tf.cast(batch[name], tf.float32) for name in ("images", "partners"))
+        return [first[:, :8, :8] / 255.0, second[:, 4:, 4:] / 255.0]
+
+
+def test_an_augmentation_of_ones_own():
+    """Keras refused the number of replicas that it was handed."""
+    model = tiny.model(augment=Halves())
+    assert np.isfinite(tiny.train(model)["loss"]).all()
+    assert model.embed(tiny.images()).shape == (tiny.NUM_IMAGES, 16)
+
+
+def test_any_layer_can_be_part_of_a_backbone():
+    """A layer that isn't registered with Keras could not be cloned for the teacher."""
+
+    class Scale(keras.layers.Layer):
+        def call(self, x):
+            return 2.0 * x
+
+    images = keras.Input((8, 8, 3))
+    maps = Scale()(keras.layers.Conv2D(8, 3)(images))
+    features = keras.layers.GlobalAveragePooling2D()(maps)
+    model = SelfDistillation(keras.Model(images, {"features": features}), tiny.dino())
+    np.testing.assert_array_equal(model.teacher.get_weights()[0], model.student.get_weights()[0])
+
+
+def test_arguments_of_fit_by_position_and_a_single_callback(caplog):
+    model = tiny.model()
+    ends = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(epoch))
+    model.fit(tiny.dataset(model), None, None, 3, 0, callback)
+    assert ends == [0, 1, 2]
+    model.fit(tiny.dataset(model), verbose=0)  # The window is full already.
+    assert "window" not in caplog.text
+    tiny.model().fit(tiny.dataset(tiny.model()).as_tf_dataset(), verbose=0)
+    assert "epochs=1 is not larger than the window of 2" in caplog.text
+
+
+def test_train_on_batch():
+    model = tiny.model()
+    batch = next(iter(tiny.dataset(model)))
+    assert np.isfinite(model.train_on_batch(batch)).all()
+
+
+def test_evaluate_says_what_to_use_instead():
+    with pytest.raises(ValueError, match="OnlineKNN"):
+        tiny.model().evaluate(tiny.images())
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (2, 8, 8, 3, 1)])
+def test_images_to_embed_have_four_axes(shape):
+    model = tiny.model()
+    with pytest.raises(ValueError, match=r"\(B, H, W, C\)"):
+        model.embed(np.zeros(shape, np.uint8))
+    assert model.embed(np.zeros((0, 8, 8, 3), np.uint8)).shape == (0, 16)
+
+
+def test_a_float16_backbone_alone_has_its_loss_scaled():
+    model = tiny.model(tiny.vit(dtype="mixed_float16"))
+    assert model.loss_scale is not None
+
+
+def test_batches_without_indices_are_named():
+    model = tiny.model()
+    batch = {"images": tiny.images(), "partners": tiny.images()}
+    with pytest.raises(ValueError, match="'indices'"):
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+
+
+def test_a_pairing_by_name_is_refused():
+    with pytest.raises(ValueError, match="pairing='adasim'"):
+        SelfDistillation(tiny.vit(), tiny.dino(), pairing="adasim")
+
+
 def test_fit_again_on_images_of_another_size():
     """Keras traced the step with unknown shapes the second time, which the crops can't have."""
     model = tiny.model(bank=None, pairs=pairing.SelfPairing())

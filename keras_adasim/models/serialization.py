@@ -1,0 +1,75 @@
+"""Saving and loading a teacher-student model: variables, NumPy state and configuration."""
+
+import keras
+import numpy as np
+
+from keras_adasim import pairing as pairings
+from keras_adasim.models.teacher import all_layers
+
+_SERIALIZED = ("backbone", "objective", "bank", "augment", "momentum")
+
+
+class Serialization:
+    """What `keras.Model.save` and `keras.saving.load_model` ask of a `SelfDistillation`."""
+
+    @staticmethod
+    def load(path):
+        """Loads what `save` wrote, ready to go on: the same as `keras.saving.load_model(path)`."""
+        return keras.saving.load_model(path)
+
+    def save_own_variables(self, store):
+        """Puts the pairing's NumPy state beside the variables."""
+        for name, value in self.pairing.get_state().items():
+            store[f"pairing_{name}"] = value
+
+    def load_own_variables(self, store):
+        """Reads the pairing's state."""
+        prefix = "pairing_"
+        names = [name for name in store.keys() if name.startswith(prefix)]  # noqa: SIM118
+        self.pairing.set_state(
+            {name.removeprefix(prefix): np.asarray(store[name]) for name in names}
+        )
+
+    def get_config(self):
+        """Returns the constructor's arguments, serialised."""
+        config = {
+            **super().get_config(),
+            "neighbor_feature": self.neighbor_feature,
+            "pairing": pairings.serialize(self.pairing),
+            # Keras doesn't keep what is frozen in a layer's config.
+            "frozen_layers": [
+                place for place, layer in enumerate(all_layers(self.student)) if not layer.trainable
+            ],
+        }
+        for name in _SERIALIZED:
+            value = self.student if name == "backbone" else getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds the model with a new teacher; weights come afterwards."""
+        config = dict(config)
+        config["pairing"] = pairings.deserialize(config["pairing"])
+        for name in _SERIALIZED:
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        layers = all_layers(config["backbone"])
+        for place in config.pop("frozen_layers"):
+            layers[place].trainable = False
+        return cls(**config)
+
+    def build_from_config(self, config):
+        """Nothing to do: the constructor builds."""
+
+    def get_compile_config(self):
+        """Optimizer and switches, for `keras.models.load_model`."""
+        if not self.compiled:
+            return None
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was."""
+        config = dict(config)
+        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
+        self.compile(optimizer, **config)
