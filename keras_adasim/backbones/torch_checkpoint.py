@@ -1,6 +1,7 @@
 """Reads the arrays of checkpoint files without running code that a file brings along."""
 
 import pathlib
+import zipfile
 
 import ml_dtypes  # noqa: F401  teaches NumPy bfloat16, which safetensors files may hold
 import numpy as np
@@ -19,14 +20,12 @@ def read_checkpoint(path):
         the mapping in the file: PyTorch names to arrays, or what else a PyTorch checkpoint holds.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if the ending is another one, or a PyTorch file is not plain data.
     """
     path = pathlib.Path(path)
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    if path.suffix == ".safetensors":
-        return safetensors.numpy.load_file(path)
+    if path.suffix in (".npz", ".safetensors"):
+        return _read_arrays(path)
     if path.suffix in (".pth", ".pt", ".bin"):
         checkpoint = read_torch_file(path)
         if not hasattr(checkpoint, "items"):
@@ -38,3 +37,21 @@ def read_checkpoint(path):
     raise ValueError(
         f"Expected `weights` to end in .npz, .safetensors, .pth, .pt or .bin. Received: {path}"
     )
+
+
+def _read_arrays(path):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Expected `weights` to be a file. Received: {path}, which isn't there"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.numpy.load_file(path)
+        # Opened here: NumPy leaves a file that is no archive open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, EOFError, zipfile.BadZipFile, safetensors.SafetensorError) as error:
+        raise ValueError(
+            f"Expected {path} to be a sound {path.suffix} file of arrays. Received: {error}. "
+            "Download it again."
+        ) from error

@@ -32,6 +32,7 @@ def load_torch_weights(model, weights, key=None, part=None):
             the model is. EsViT's head for regions is "head_dense".
 
     Raises:
+        FileNotFoundError: if `weights` is a path to no file.
         ValueError: if there are several networks and no such `key`, if a name is unknown or
             missing, or if a shape differs. The message lists them all.
     """
@@ -48,6 +49,11 @@ def torch_assignments(model, weights, key=None, part=None):
     expected = _torch_names(model)
     if isinstance(weights, str | os.PathLike):
         weights = read_checkpoint(weights)
+    if not hasattr(weights, "items"):
+        raise ValueError(
+            "Expected `weights` to be a path, or a mapping of PyTorch's names to arrays. "
+            f"Received: {type(weights).__name__}"
+        )
     # What a network has besides our parts, such as a classifier.
     siblings = getattr(model, "torch_siblings", ())
     found = _part(_network(weights, key), _prefix(model, part), siblings)

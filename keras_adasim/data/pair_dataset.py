@@ -1,5 +1,7 @@
 """Batches of images and partners, in a fresh order and with fresh partners every epoch."""
 
+import numbers
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,6 +58,11 @@ class PairDataset:
         check_interpolation(interpolation)
         if seed < 0:
             raise ValueError(f"Expected `seed` to be at least 0. Received: seed={seed}")
+        if crops is not None and not hasattr(crops, "scales"):
+            raise ValueError(
+                f"Expected `crops` to be a `MultiCrop`, such as `augment.MultiCrop(224)`, or None. "
+                f"Received: crops={crops!r}"
+            )
         if crops is None and source.image_size is None:
             raise ValueError(
                 "Expected `crops` for a source whose images need not share a size: pass "
@@ -192,8 +199,10 @@ def _one_by_one(key, indices, partners):
 
 
 def _check_batch_size(batch_size, num_images, drop_remainder):
-    if batch_size < 1:
-        raise ValueError(f"Expected `batch_size` to be positive. Received: batch_size={batch_size}")
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(
+            f"Expected `batch_size` to be a positive integer. Received: batch_size={batch_size!r}"
+        )
     if drop_remainder and batch_size > num_images:
         raise ValueError(
             f"Expected `batch_size` to be at most the number of images, {num_images}, or an epoch "

@@ -1,5 +1,6 @@
 """Writes a backbone as a SavedModel that needs neither Keras nor this package to be read."""
 
+import numbers
 import os
 import pathlib
 import shutil
@@ -104,7 +105,7 @@ def _check_arguments(backbone, image_size, last_blocks):
             f"that gives {outputs!r}. Wrap it with `keras_adasim.backbones.adapt`."
         )
     for name, value in (("image_size", image_size), ("last_blocks", last_blocks)):
-        if int(value) != value or value < 1:
+        if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(
                 f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
             )

@@ -1,5 +1,7 @@
 """The base class of the optimizers."""
 
+import numbers
+
 import keras
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
@@ -33,7 +35,7 @@ class Optimizer(keras.optimizers.Optimizer):
                 f"Received: clipnorm={clipnorm}"
             )
         if not isinstance(learning_rate, LearningRateSchedule):
-            learning_rate = float(learning_rate)
+            learning_rate = _non_negative("learning_rate", learning_rate)
         super().__init__(learning_rate, weight_decay=weight_decay, clipnorm=clipnorm, name=name)
 
     @property
@@ -44,12 +46,7 @@ class Optimizer(keras.optimizers.Optimizer):
     @weight_decay.setter
     def weight_decay(self, value):
         if not isinstance(value, LearningRateSchedule):
-            value = float(value)
-            if value < 0:
-                raise ValueError(
-                    "Expected `weight_decay` to be a non-negative number or a schedule. "
-                    f"Received: weight_decay={value}"
-                )
+            value = _non_negative("weight_decay", value)
         self._weight_decay = value
 
     @property
@@ -192,6 +189,15 @@ class Optimizer(keras.optimizers.Optimizer):
     def _apply_weight_decay(self, variables):
         # Keras decays here; how decay enters the step is up to `compute_update`.
         pass
+
+
+def _non_negative(name, value):
+    if not isinstance(value, numbers.Real) or not value >= 0:
+        raise ValueError(
+            f"Expected `{name}` to be a non-negative number or a schedule. "
+            f"Received: {name}={value!r}"
+        )
+    return float(value)
 
 
 def _value_at(value, step):

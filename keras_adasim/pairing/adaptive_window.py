@@ -6,7 +6,7 @@ from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.record_window import RecordWindow
 from keras_adasim.pairing.registry import register
-from keras_adasim.pairing.validation import check_count, check_integers
+from keras_adasim.pairing.validation import check_count, check_integers, check_temperature
 from keras_adasim.pairing.vote import vote
 
 
@@ -52,12 +52,7 @@ class AdaptiveWindow(Pairing):
         self.window = check_count("window", window)
         self.topk = check_count("topk", topk)
         self.seed = check_count("seed", seed, minimum=0)
-        if not 0 <= temperature < float("inf"):
-            raise ValueError(
-                "Expected `temperature` to be a non-negative number (the paper's is 0.001). "
-                f"Received: temperature={temperature!r}"
-            )
-        self.temperature = float(temperature)
+        self.temperature = check_temperature(temperature)
         self._window = RecordWindow(self.num_images, self.window, self.topk)
 
     @staticmethod

@@ -87,3 +87,13 @@ def _check_shape(name, values, shape):
         raise ValueError(
             f"Expected `{name}` of shape ({wanted}). Received: {name}.shape={values.shape}"
         )
+
+
+def check_temperature(temperature):
+    """Returns `temperature` as a float, or raises ValueError."""
+    if not isinstance(temperature, numbers.Real) or not 0 <= temperature < float("inf"):
+        raise ValueError(
+            "Expected `temperature` to be a non-negative number (the paper's is 0.001). "
+            f"Received: temperature={temperature!r}"
+        )
+    return float(temperature)

@@ -38,8 +38,17 @@ def test_reads_all_of_a_torch_checkpoint():
 def test_refuses_other_endings_and_missing_files():
     with pytest.raises(ValueError, match=r"to end in .npz.*Received: weights\.h5"):
         read_checkpoint("weights.h5")
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.pth, which isn't there"):
-        read_checkpoint("nowhere.pth")
+    for name in ("nowhere.pth", "nowhere.npz", "nowhere.safetensors"):
+        with pytest.raises(FileNotFoundError, match=rf"{name}, which isn't there"):
+            read_checkpoint(name)
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors"])
+def test_a_damaged_file_is_named(tmp_path, ending):
+    for contents in (b"", b"no arrays", b"PK\x03\x04 cut off"):
+        (tmp_path / f"w.{ending}").write_bytes(contents)
+        with pytest.raises(ValueError, match=rf"w\.{ending} to be a sound \.{ending} file"):
+            read_checkpoint(tmp_path / f"w.{ending}")
 
 
 def test_refuses_a_torch_file_that_is_no_mapping(tmp_path):

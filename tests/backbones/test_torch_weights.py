@@ -214,3 +214,5 @@ def test_model_must_be_built_and_known():
         load_torch_weights(ProjectionHead(10), {})
     with pytest.raises(ValueError, match=r"`torch_names`. Received: dict"):
         load_torch_weights({}, {})
+    with pytest.raises(ValueError, match=r"`weights` to be a path.*NoneType"):
+        load_torch_weights(backbone(), None)

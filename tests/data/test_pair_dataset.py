@@ -183,7 +183,9 @@ def test_a_damaged_file_is_named_while_training(tmp_path):
     ("arguments", "match"),
     [
         ({"batch_size": 11}, "`batch_size` to be at most the number of images, 10.*smaller"),
-        ({"batch_size": 0}, "`batch_size` to be positive"),
+        ({"batch_size": 0}, "`batch_size` to be a positive integer"),
+        ({"batch_size": 2.0}, "`batch_size` to be a positive integer"),
+        ({"crops": 8}, "`crops` to be a `MultiCrop`"),
         ({"source": numbered_source(9)}, r"`pairing.num_images`.*9.*num_images=10"),
         ({"seed": -1}, "`seed` to be at least 0"),
         ({"interpolation": "area"}, "`interpolation` to be one of"),

@@ -204,6 +204,7 @@ def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ({"image_size": 0}, r"`image_size` to be a positive integer.*image_size=0"),
+        ({"image_size": (16, 16)}, r"`image_size` to be a positive integer.*\(16, 16\)"),
         ({"last_blocks": 0}, r"`last_blocks` to be a positive integer.*last_blocks=0"),
         ({"mean": [0.5]}, r"one number for each of the 3 channels.*mean=\[0.5\]"),
     ],

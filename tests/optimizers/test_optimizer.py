@@ -363,6 +363,9 @@ def test_loss_scaling_as_keras_has_it(name):
     [
         ({"clipnorm": 0}, "or None for no clipping. Received: clipnorm=0"),
         ({"weight_decay": -0.1}, "`weight_decay` to be a non-negative number"),
+        ({"learning_rate": -1.0}, "`learning_rate` to be a non-negative number"),
+        ({"learning_rate": None}, "`learning_rate` to be a non-negative number or a schedule"),
+        ({"learning_rate": "0.1"}, "`learning_rate`"),
         ({"momentum": 1.0}, r"Expected `momentum` to be in \[0, 1\)"),
         ({"beta_2": 1.0}, r"Expected `beta_2` to be in \[0, 1\)"),
         ({"trust_coefficient": 0.0}, "`trust_coefficient` to be a positive number"),
@@ -372,10 +375,10 @@ def test_wrong_arguments_are_refused(cls, arguments, message):
     accepted = cls(0.1).get_config().keys()
     if not arguments.keys() <= accepted:
         with pytest.raises(TypeError, match="unexpected keyword"):
-            cls(0.1, **arguments)
+            cls(**{"learning_rate": 0.1, **arguments})
         return
     with pytest.raises(ValueError, match=message):
-        cls(0.1, **arguments)
+        cls(**{"learning_rate": 0.1, **arguments})
 
 
 @pytest.mark.parametrize("argument", ["use_ema", "global_clipnorm", "gradient_accumulation_steps"])

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_adasim.pairing.validation import check_count, check_integers, check_similarities
+from keras_adasim.pairing.validation import (
+    check_count,
+    check_integers,
+    check_similarities,
+    check_temperature,
+)
 
 
 @pytest.mark.parametrize("value", [3, np.int32(3), np.uint8(3)])
@@ -30,3 +35,10 @@ def test_similarities_of_any_float(dtype):
 def test_no_similarities(bad):
     with pytest.raises(ValueError, match="cosine similarity"):
         check_similarities("s", np.array([0.5, bad]), (None,))
+
+
+@pytest.mark.parametrize("value", [-1e-9, float("inf"), float("nan"), "0.1", None])
+def test_temperatures_are_non_negative_numbers(value):
+    with pytest.raises(ValueError, match="`temperature`"):
+        check_temperature(value)
+    assert check_temperature(np.float32(0.5)) == 0.5
