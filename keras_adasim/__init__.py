@@ -1,14 +1,15 @@
 """Self-supervised pretraining for Keras with adaptive similarity bootstrapping (AdaSim).
 
-Submodules load when they are first named, so that `keras_adasim.pairing`, which is plain NumPy,
-can be used in a process that never imports TensorFlow. In a process that has imported Keras, or
-imports it later, they load at once, so that `keras.models.load_model` knows their classes.
+`keras_adasim.pairing`, which is plain NumPy, can be used in a process that never imports
+TensorFlow. All other submodules load together, when the first of them is named or Keras is
+imported, so that `keras.models.load_model` knows their classes.
 """
 
-import importlib.abc
-import importlib.util
+import importlib
 import os
 import sys
+
+from keras_adasim.lazy_loading import LoadTogether
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -42,33 +43,10 @@ def __dir__():
     return sorted([*globals(), *__all__])
 
 
-def _register():
-    for name in _SUBMODULES:
-        importlib.import_module(f"keras_adasim.{name}")
-
-
-class _AfterKeras(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads the submodules right after Keras, when that is imported later than this package."""
-
-    def find_spec(self, name, path, target=None):
-        if name != "keras":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None:
-            self._loader, spec.loader = spec.loader, self
-        return spec
-
-    def create_module(self, spec):
-        return self._loader.create_module(spec)
-
-    def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
-        _register()
-
-
+_modules = [f"keras_adasim.{name}" for name in _SUBMODULES]
 if "keras" in sys.modules:
-    _register()
+    for _name in _modules:
+        importlib.import_module(_name)
 else:
-    sys.meta_path.insert(0, _AfterKeras())
+    _triggers = {"keras", *_modules} - {"keras_adasim.pairing"}
+    sys.meta_path.insert(0, LoadTogether(_triggers, _modules))
