@@ -1,12 +1,15 @@
 """Times the window's vote against a dictionary for every image.
 
 The peer is what the official AdaSim loader does for every image it loads: fill a dictionary with
-the similarities of all neighbors in the window, sort it, take the softmax of the strongest.
+the similarities of all neighbors in the window, sort it, take the softmax of the strongest. There
+the window is a tensor, so that every entry is taken out by itself; with PyTorch (`pip install
+'keras-adasim[torch]'`) that is timed too. Two rows show how far plain Python gets without tensors.
 
 Run `python benchmarks/pairing.py`; it takes some seconds.
 """
 
 import argparse
+import importlib.util
 import time
 
 import numpy as np
@@ -43,6 +46,16 @@ def add_up_lists(ids, similarities):
         ids.ravel().tolist(), similarities.ravel().tolist(), strict=True
     ):
         sums[neighbor] = sums.get(neighbor, 0.0) + similarity
+    return sums
+
+
+def add_up_tensors(ids, similarities):
+    """The same, from tensors."""
+    sums = {}
+    for epoch in range(len(ids)):
+        for neighbor, similarity in zip(ids[epoch], similarities[epoch], strict=True):
+            neighbor = neighbor.item()
+            sums[neighbor] = sums.get(neighbor, 0.0) + similarity.item()
     return sums
 
 
@@ -86,7 +99,7 @@ def main():
     ids, similarities = pairing.records(few)
     rng = np.random.default_rng(2)
 
-    def loop_with(add_up):
+    def loop_with(add_up, ids, similarities):
         def loop(places):
             for i in places:
                 sums = add_up(ids[i], similarities[i])
@@ -100,11 +113,20 @@ def main():
     megabytes = pairing.memory_bytes(args.num_images, args.window, args.topk) / 1e6
     print(f"{args.num_images} images, window {args.window} x {args.topk}: {megabytes:.0f} MB")
     print(f"AdaptiveWindow               {vectorized * 1e6:8.1f} us an image")
-    for name, add_up in (("arrays", add_up_arrays), ("lists", add_up_lists)):
-        seconds = loop_with(add_up)
+    loops = {
+        "arrays": (add_up_arrays, ids, similarities),
+        "lists": (add_up_lists, ids, similarities),
+    }
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        tensors = torch.from_numpy(ids), torch.from_numpy(similarities)
+        loops = {"tensors": (add_up_tensors, *tensors), **loops}
+    for name, loop in loops.items():
+        seconds = loop_with(*loop)
         ratio = seconds / vectorized
         print(
-            f"dictionary per image, {name:<6} {seconds * 1e6:8.1f} us an image, {ratio:.0f} times"
+            f"dictionary per image, {name:<7} {seconds * 1e6:8.1f} us an image, {ratio:.0f} times"
         )
 
 
