@@ -34,8 +34,20 @@ def describe(model, dataset, epochs, steps, checkpoint_directory):
         f"pairing       {type(model.pairing).__name__} {settings_of(model.pairing)}",
         f"bank          {megabytes(memory['bank'])} on every device",
         f"window        {megabytes(memory['window'])} in host memory",
+        *closed_gate(model.pairing, epochs),
         f"checkpoint    {megabytes(sum(memory.values()))} in {checkpoint_directory}, "
         "twice that while one replaces another",
+    ]
+
+
+def closed_gate(pairing, epochs):
+    """A line of warning, if the gate can't open in so few epochs."""
+    window = getattr(pairing, "window", 0)
+    if epochs > window:
+        return []
+    return [
+        f"warning       --epochs={epochs} is not larger than --window={window}: no partner will "
+        "ever be another image. Train longer, or lower --window"
     ]
 
 

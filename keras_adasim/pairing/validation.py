@@ -14,7 +14,7 @@ def check_count(name, value, minimum=1):
     Raises:
         ValueError: If `value` is no integer, or too small.
     """
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
     if not is_integer or value < minimum:
         kind = {0: "a non-negative integer", 1: "a positive integer"}.get(
             minimum, f"an integer of at least {minimum}"

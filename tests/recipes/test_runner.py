@@ -106,6 +106,14 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, capsys, pairing)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_plan_warns_of_a_gate_that_cannot_open(tmp_path, capsys, window):
+    settings = tiny_settings(tmp_path, window=window)
+    runner.pretrain(tiny_backbone, dino.objective, dry_run=True, **settings)
+    warned = "--epochs=2 is not larger than --window=2" in capsys.readouterr().out
+    assert warned == (window == 2)
+
+
 def test_flat_folders_need_no_labels(tmp_path):
     settings = tiny_settings(tmp_path)
     settings["data_dir"] += "/train/dark"
