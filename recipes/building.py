@@ -1,12 +1,9 @@
 """From settings to the parts of a run; every function takes the settings it names."""
 
-import os
 import pathlib
 
-# Before TensorFlow is imported, whose notes about the machine would bury the recipe's own lines.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
+import quiet  # noqa: F401
 
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings

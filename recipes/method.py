@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 
+import quiet  # noqa: F401
 from settings import SETTINGS
 
 

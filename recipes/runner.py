@@ -123,6 +123,7 @@ def build(backbone, objective, source, strategy, **settings):
     def call(function, **more):
         return function(**pick(function, {**settings, **more}))
 
+    check_shares(settings["batch_size"], strategy.num_replicas_in_sync)
     source_pairing = call(building.make_pairing, source=source)
     crops = call(building.make_crops)
     dataset = call(building.make_dataset, source=source, pairs=source_pairing, crops=crops)
@@ -149,6 +150,15 @@ def build(backbone, objective, source, strategy, **settings):
             gradient_accumulation_steps=settings["gradient_accumulation_steps"],
         )
     return model, dataset, counts["steps"]
+
+
+def check_shares(batch_size, devices):
+    """Refuses batches that some devices would get more of than others."""
+    if batch_size % devices:
+        raise ValueError(
+            f"Expected --batch_size that {devices} devices share evenly. "
+            f"Received: --batch_size={batch_size}"
+        )
 
 
 def watch(

@@ -159,7 +159,8 @@ def test_wrong_flags_get_one_line(flags, message):
     recipe = ROOT / "recipes" / "adasim_vit_small.py"
     done = subprocess.run([sys.executable, recipe, *flags], capture_output=True, text=True)
     assert done.returncode == 2
-    last = done.stderr.strip().splitlines()[-1]
+    # TensorFlow's notes about the machine used to come first.
+    (last,) = done.stderr.strip().splitlines()
     assert message in last
     assert "Traceback" not in done.stderr
 
@@ -174,6 +175,13 @@ def test_two_devices_and_one_channel_from_the_command_line(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "24 of 1 channels" in done.stdout
     assert "on 2 devices" in done.stdout
+    done = subprocess.run(
+        [sys.executable, recipe, *flags, "--dry_run", "--batch_size=7"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--batch_size that 2 devices share evenly" in done.stderr
 
 
 def test_thirteen_channels_from_files_to_the_export(tmp_path, capsys):
