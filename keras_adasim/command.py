@@ -1,32 +1,10 @@
 """What all commands share: flags, and errors of one line where a user can mend them."""
 
-import importlib
 import os
 import pathlib
 import sys
 
 from absl import app, flags
-
-
-def import_tensorflow_quietly():
-    """Imports TensorFlow without its notes about the machine, which would bury a command's lines.
-
-    Some of them heed no setting, so that standard error is closed meanwhile. They are let through
-    if `TF_CPP_MIN_LOG_LEVEL` is 0, or if there is a GPU, as they tell why one isn't used.
-    """
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if level == "0" or pathlib.Path("/dev/nvidia0").exists() or "tensorflow" in sys.modules:
-        return
-    sys.stderr.flush()
-    error = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)
-    try:
-        importlib.import_module("tensorflow").config.list_physical_devices()
-    finally:
-        os.dup2(error, 2)
-        os.close(error)
-        os.close(nothing)
 
 
 def run(main):

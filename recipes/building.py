@@ -3,7 +3,6 @@
 import pathlib
 
 import numpy as np
-import quiet  # noqa: F401
 
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings

@@ -3,7 +3,6 @@
 import collections.abc
 import dataclasses
 
-import quiet  # noqa: F401
 from settings import SETTINGS
 
 

@@ -1,7 +1,5 @@
 """The backbones: from settings to a network; every function takes the settings it names."""
 
-import quiet  # noqa: F401
-
 from keras_adasim import backbones
 
 

@@ -1,7 +1,7 @@
 """Augmentation on the accelerator: pipelines of KerasCV layers with DINO's policy."""
 
 from keras_adasim.augment.color_jitter import ColorJitter
-from keras_adasim.augment.dino_augment import IMAGENET_MEAN, IMAGENET_STD, DINOAugment
+from keras_adasim.augment.dino_augment import DINOAugment
 from keras_adasim.augment.gaussian_blur import GaussianBlur
 from keras_adasim.augment.keyed_generator import KeyedGenerator, drawing_from
 from keras_adasim.augment.multi_crop import MultiCrop
@@ -16,8 +16,6 @@ from keras_adasim.augment.random_apply import RandomApply
 from keras_adasim.augment.random_resized_crop import RandomResizedCrop
 
 __all__ = [
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
     "ColorJitter",
     "DINOAugment",
     "GaussianBlur",

@@ -14,9 +14,7 @@ from keras_adasim.augment.policies import (
     second_view,
 )
 from keras_adasim.augment.random_resized_crop import RandomResizedCrop
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")

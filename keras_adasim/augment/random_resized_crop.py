@@ -7,8 +7,7 @@ from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, RATIO, random_resized_boxes
 from keras_adasim.augment.multi_crop import check_ratio, check_scale, check_size
 from keras_adasim.augment.separable import apply_separable
-
-INTERPOLATIONS = ("bilinear", "bicubic")
+from keras_adasim.layers.preprocessing import check_interpolation, resize_weights
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -67,44 +66,3 @@ class RandomResizedCrop(VectorizedBaseImageAugmentationLayer):
             "ratio": self.ratio,
             "interpolation": self.interpolation,
         }
-
-
-def check_interpolation(interpolation):
-    """Raises ValueError unless `interpolation` is one that crops are resized with."""
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"Expected `interpolation` to be one of {INTERPOLATIONS}. "
-            f"Received: interpolation={interpolation!r}"
-        )
-
-
-def resize_weights(start, length, num_pixels, size, interpolation):
-    """Weights that resize an interval of a line of pixels to `size` pixels.
-
-    Args:
-        start: (B,) float tensor, the first pixel of the interval.
-        length: (B,) float tensor, pixels in the interval.
-        num_pixels: Integer. Pixels of the whole line.
-        size: Integer. Pixels to make.
-        interpolation: `"bilinear"` or `"bicubic"`.
-
-    Returns:
-        (B, size, num_pixels) float tensor; every row sums to one.
-    """
-    start, length = start[:, None, None], length[:, None, None]
-    step = length / size
-    stretch = tf.maximum(step, 1.0)
-    centers = start + (tf.range(size, dtype=tf.float32)[:, None] + 0.5) * step
-    pixels = tf.range(num_pixels, dtype=tf.float32)
-    distance = tf.abs(pixels + 0.5 - centers) / stretch
-    inside = (pixels >= start) & (pixels < start + length)
-    weights = tf.where(inside, _kernel(distance, interpolation), 0.0)
-    return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
-
-
-def _kernel(distance, interpolation):
-    if interpolation == "bilinear":
-        return tf.maximum(1.0 - distance, 0.0)
-    near = (1.5 * distance - 2.5) * distance**2 + 1.0
-    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
-    return tf.where(distance < 1.0, near, tf.where(distance < 2.0, far, 0.0))

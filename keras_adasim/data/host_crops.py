@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, random_resized_boxes
 from keras_adasim.data.decode import decode_fast, decode_jpeg_box, is_jpeg
+from keras_adasim.layers.preprocessing import resize_bytes
 
 
 class HostCrops:
@@ -78,6 +79,5 @@ class HostCrops:
     def _resize(self, crop, view):
         size = self._crops.sizes[view]
         antialias = self._interpolation == "bicubic"
-        resized = tf.image.resize(crop, (size, size), self._interpolation, antialias=antialias)
-        resized = tf.saturate_cast(tf.round(resized), tf.uint8)
+        resized = resize_bytes(crop, (size, size), self._interpolation, antialias)
         return tf.ensure_shape(resized, (size, size, self._source.channels))

@@ -5,8 +5,8 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim.augment.random_resized_crop import check_interpolation
 from keras_adasim.data.host_crops import HostCrops
+from keras_adasim.layers.preprocessing import check_interpolation
 
 
 class PairDataset:

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.layers.preprocessing import resize_bytes
+
 # DINO evaluates on the central 224 pixels of images whose shorter side has 256.
 CROP_SHARE = 224 / 256
 
@@ -70,7 +72,9 @@ def _fit(image, size, center_crop):
     resized = tf.cond(
         tf.reduce_all(shape == size),
         lambda: image,
-        lambda: _center_crop(image, shape, size) if center_crop else _resize(image, (size, size)),
+        lambda: (
+            _center_crop(image, shape, size) if center_crop else resize_bytes(image, (size, size))
+        ),
     )
     return tf.ensure_shape(resized, (size, size, image.shape[-1]))
 
@@ -79,11 +83,6 @@ def _center_crop(image, shape, size):
     """Resize(size * 256 / 224) and CenterCrop(size) of torchvision, with its roundings."""
     shorter = round(size / CROP_SHARE)
     sides = tf.cast(shape * shorter / tf.reduce_min(shape), tf.int32)
-    resized = _resize(image, sides, method="bicubic")
+    resized = resize_bytes(image, sides, "bicubic")
     top, left = tf.unstack(tf.cast(tf.round((sides - size) / 2), tf.int32))
     return resized[top : top + size, left : left + size]
-
-
-def _resize(image, sides, method="bilinear"):
-    resized = tf.image.resize(image, sides, method=method, antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)

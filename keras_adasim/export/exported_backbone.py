@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.export.metadata import Metadata
-from keras_adasim.export.preprocessing import check_type
+from keras_adasim.layers.preprocessing import check_type
 
 
 def load_backbone(path):

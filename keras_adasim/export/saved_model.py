@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.export.metadata import Metadata
-from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 
 # The first is the type of the signature `serving_default`; NumPy's divisions give the last.
 IMAGE_TYPES = (tf.uint8, tf.float32, tf.float64)

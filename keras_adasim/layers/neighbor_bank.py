@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_adasim.layers.preprocessing import l2_normalize
+
 # TensorFloat-32 rounds the inputs of a float32 product to 10 bits. Similarities that are summed
 # over a window and divided by a temperature of 0.001 need all 23; bfloat16 is not affected.
 tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -101,9 +103,7 @@ class NeighborBank(keras.layers.Layer):
                 f"Received: features.shape={tuple(features.shape)}. Build the bank with "
                 "`feature_dim` of the backbone."
             )
-        features = tf.cast(features, tf.float32)
-        norm = tf.sqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True))
-        return features / tf.maximum(norm, 1e-12)
+        return l2_normalize(features)
 
     def look_up(self, features):
         """Finds the nearest rows of the bank as it stands; writes nothing.

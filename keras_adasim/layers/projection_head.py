@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_adasim.layers.dino_defaults import batch_norm, dense, uniform_initializer
+from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.layers.torch_names import batch_norm_names, dense_names, prefixed
 
 
@@ -141,13 +142,3 @@ class ProjectionHead(keras.layers.Layer):
             "use_bn": self.use_bn,
             "norm_last_layer": self.norm_last_layer,
         }
-
-
-def l2_normalize(x, axis):
-    """Divides by the L2 norm along `axis`, at least 1e-12, in float32.
-
-    `keras.ops.normalize` has no finite gradient at zero.
-    """
-    x = ops.cast(x, "float32")
-    square_sum = ops.sum(ops.square(x), axis=axis, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(square_sum, 1e-24))

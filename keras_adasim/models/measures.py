@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_adasim.layers.preprocessing import l2_normalize
+
 
 def feature_std(features):
     """Spread of L2-normalised features `(B, D)`, times sqrt(D): about 1 if healthy, 0 if collapsed.
@@ -11,6 +13,5 @@ def feature_std(features):
 
     Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, figure 2.
     """
-    features = tf.math.l2_normalize(tf.cast(features, tf.float32), axis=-1, epsilon=1e-12)
-    spread = tf.reduce_mean(tf.math.reduce_std(features, axis=0))
+    spread = tf.reduce_mean(tf.math.reduce_std(l2_normalize(features), axis=0))
     return spread * tf.sqrt(float(features.shape[-1]))

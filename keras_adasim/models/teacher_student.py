@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
-from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.models.checks import check_fit, global_size
 from keras_adasim.models.compilation import StepFunctions
 from keras_adasim.models.serialization import Serialization

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.dino import (
     DINO,
     batch_center,

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.layers import FeatureQueue, MLPHead
-from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_adasim.layers.projection_head import l2_normalize
+from keras_adasim.layers.preprocessing import l2_normalize
 
 
 def two_view_features(views):

@@ -6,8 +6,9 @@ from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.record_window import RecordWindow
 from keras_adasim.pairing.registry import register
-from keras_adasim.pairing.validation import check_count, check_integers, check_temperature
+from keras_adasim.pairing.validation import check_integers, check_temperature
 from keras_adasim.pairing.vote import vote
+from keras_adasim.validation import check_integer
 
 
 @register("adasim")
@@ -49,9 +50,9 @@ class AdaptiveWindow(Pairing):
 
     def __init__(self, num_images, window=50, topk=10, temperature=1e-3, seed=0):
         super().__init__(num_images)
-        self.window = check_count("window", window)
-        self.topk = check_count("topk", topk)
-        self.seed = check_count("seed", seed, minimum=0)
+        self.window = check_integer("window", window)
+        self.topk = check_integer("topk", topk)
+        self.seed = check_integer("seed", seed, minimum=0)
         self.temperature = check_temperature(temperature)
         self._window = RecordWindow(self.num_images, self.window, self.topk)
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.registry import register
-from keras_adasim.pairing.validation import check_count
+from keras_adasim.validation import check_integer
 
 
 @register("oracle")
@@ -32,7 +32,7 @@ class LabelOracle(Pairing):
                 f"Received: labels of shape {labels.shape} and dtype {labels.dtype}"
             )
         super().__init__(labels.size)
-        self.seed = check_count("seed", seed, minimum=0)
+        self.seed = check_integer("seed", seed, minimum=0)
         self._set_labels(labels.astype(np.int64))
 
     def get_config(self):
@@ -42,7 +42,7 @@ class LabelOracle(Pairing):
     @classmethod
     def from_config(cls, config):
         """Builds an oracle whose labels are all different, until `set_state` brings its own."""
-        num_images = check_count("num_images", config["num_images"])
+        num_images = check_integer("num_images", config["num_images"])
         return cls(np.arange(num_images), config["seed"])
 
     def _set_labels(self, labels):

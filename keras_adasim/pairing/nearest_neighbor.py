@@ -4,7 +4,8 @@ import numpy as np
 
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.registry import register
-from keras_adasim.pairing.validation import check_count, check_integers, check_similarities
+from keras_adasim.pairing.validation import check_integers, check_similarities
+from keras_adasim.validation import check_integer
 
 
 @register("nearest")
@@ -25,7 +26,7 @@ class NearestNeighbor(Pairing):
 
     def __init__(self, num_images, topk=10):
         super().__init__(num_images)
-        self.topk = check_count("topk", topk)
+        self.topk = check_integer("topk", topk)
         self._partners = np.arange(self.num_images)
 
     def get_config(self):

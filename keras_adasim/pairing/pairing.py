@@ -4,7 +4,8 @@ import threading
 
 import numpy as np
 
-from keras_adasim.pairing.validation import check_count, check_integers
+from keras_adasim.pairing.validation import check_integers
+from keras_adasim.validation import check_integer
 
 
 class Pairing:
@@ -30,7 +31,7 @@ class Pairing:
     _chunk = 65536
 
     def __init__(self, num_images=None):
-        self.num_images = None if num_images is None else check_count("num_images", num_images)
+        self.num_images = None if num_images is None else check_integer("num_images", num_images)
         self._pushes = 0
         self._lock = threading.RLock()
         self._forget()
@@ -111,7 +112,7 @@ class Pairing:
                     f"Received: shape {arrays[name].shape}, dtype {arrays[name].dtype}. Build "
                     "the pairing with the arguments of the run that saved it."
                 )
-        pushes = check_count("state['pushes']", int(arrays.pop("pushes")), minimum=0)
+        pushes = check_integer("state['pushes']", int(arrays.pop("pushes")), minimum=0)
         with self._lock:
             self._restore(arrays)
             self._pushes = pushes

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_adasim.pairing.validation import check_count, check_integers, check_similarities
+from keras_adasim.pairing.validation import check_integers, check_similarities
+from keras_adasim.validation import check_integer
 
 _RECORD_BITS = 48
 _MOST_FRACTION_BITS = 40
@@ -30,9 +31,9 @@ class RecordWindow:
     _chunk = 16384
 
     def __init__(self, num_images, window, topk):
-        self.num_images = check_count("num_images", num_images)
-        self.window = check_count("window", window)
-        self.topk = check_count("topk", topk)
+        self.num_images = check_integer("num_images", num_images)
+        self.window = check_integer("window", window)
+        self.topk = check_integer("topk", topk)
         self.fraction_bits = self._fraction_bits()
         self._offset = 1 << (self.fraction_bits - 1)  # added, so that no part is negative
         self.scale = float(self._offset // 2)  # 1.0 needs a bit of its own

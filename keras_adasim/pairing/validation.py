@@ -8,21 +8,6 @@ import numbers
 import numpy as np
 
 
-def check_count(name, value, minimum=1):
-    """Returns `value` as a Python int, if it is an integer of at least `minimum`.
-
-    Raises:
-        ValueError: If `value` is no integer, or too small.
-    """
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
-    if not is_integer or value < minimum:
-        kind = {0: "a non-negative integer", 1: "a positive integer"}.get(
-            minimum, f"an integer of at least {minimum}"
-        )
-        raise ValueError(f"Expected `{name}` to be {kind}. Received: {name}={value!r}")
-    return int(value)
-
-
 def check_integers(name, values, shape, below=None):
     """Returns `values` as an integer array of the given shape, every entry in [0, below).
 

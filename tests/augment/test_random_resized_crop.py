@@ -5,7 +5,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_adasim.augment import RandomResizedCrop
-from keras_adasim.augment.random_resized_crop import resize_weights
+from keras_adasim.layers.preprocessing import resize_weights
 
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 

@@ -6,7 +6,7 @@ from evaluation import convert
 from keras_adasim import backbones
 from keras_adasim.backbones import VisionTransformer, torch_state
 from keras_adasim.export import preprocess
-from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.fixture

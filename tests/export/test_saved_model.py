@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_adasim import backbones
 from keras_adasim.export import export_backbone, load_backbone, preprocess
 from keras_adasim.export.metadata import Metadata
-from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tests.export.backbones import convolutional, transformer
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)

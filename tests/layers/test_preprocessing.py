@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.export.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess, resize
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess, resize
 
 
 @pytest.mark.parametrize("sides", [(31, 50), (16, 16), (7, 5), (64, 9), (1, 1)])

@@ -1,0 +1,51 @@
+"""The small files of a run, and the paths that people type."""
+
+import os
+import pathlib
+
+
+def expand(path):
+    """Returns a path with `~` as the home folder, and relative to the working directory.
+
+    Args:
+        path: String or path-like.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    return pathlib.Path(path).expanduser()
+
+
+def write_file(path, content):
+    """Writes a file that is complete or not there, whenever the process is killed.
+
+    The content goes to a temporary name in the same folder, is flushed to the disk, and then takes
+    the place of an earlier file at once. Missing folders are made.
+
+    Args:
+        path: The file.
+        content: String (written as UTF-8) or bytes.
+    """
+    path = expand(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def flush_folder(path):
+    """Waits until the names in a folder are on the disk, where the system can tell."""
+    if os.name != "posix":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

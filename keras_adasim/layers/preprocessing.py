@@ -1,0 +1,137 @@
+"""What happens to images before a network sees them: one resize, one mean, and one L2 norm."""
+
+import tensorflow as tf
+from keras import ops
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+def preprocess(images, image_size, mean, std):
+    """Scales, resizes and normalises images.
+
+    Args:
+        images: (B, H, W, C) tensor, uint8 from 0 to 255 or floats from 0 to 1.
+        image_size: Side of the result in pixels.
+        mean: C means of the channels, on the scale from 0 to 1.
+        std: C standard deviations, on the same scale.
+
+    Returns:
+        (B, image_size, image_size, C) float32 tensor.
+
+    Raises:
+        ValueError: If the images are of another type.
+    """
+    check_type(images.dtype)
+    scale = 255.0 if images.dtype == tf.uint8 else 1.0
+    images = resize(tf.cast(images, tf.float32) / scale, image_size)
+    return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
+
+
+def check_type(dtype):
+    """Raises ValueError unless images are of a type whose scale is known."""
+    if dtype != tf.uint8 and not dtype.is_floating:
+        raise ValueError(
+            "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). Received: "
+            f"images.dtype={dtype.name}. Cast values from 0 to 255 to uint8; divide those of a "
+            "larger range by its end."
+        )
+
+
+def check_interpolation(interpolation):
+    """Raises ValueError unless `interpolation` is one that images are resized with."""
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(
+            f"Expected `interpolation` to be one of {INTERPOLATIONS}. "
+            f"Received: interpolation={interpolation!r}"
+        )
+
+
+def resize(images, size):
+    """Resizes to a square on any device: bilinear, antialiased, sides scaled independently.
+
+    Equals `tf.image.resize(images, (size, size), antialias=True)`, whose kernel XLA doesn't have,
+    as two matrix products. Images of that size come out as they went in.
+
+    Args:
+        images: (B, H, W, C) float32 tensor.
+        size: Side of the result in pixels.
+
+    Returns:
+        (B, size, size, C) float32 tensor.
+    """
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    images = tf.einsum("oh,bhwc->bowc", _weights_of_line(height, size), images)
+    return tf.einsum("pw,bowc->bopc", _weights_of_line(width, size), images)
+
+
+def resize_bytes(image, sides, interpolation="bilinear", antialias=True):
+    """Resizes one image on the host, where it is read, by the same rule as `resize`.
+
+    Args:
+        image: (H, W, C) uint8 tensor.
+        sides: Height and width of the result in pixels.
+        interpolation: `"bilinear"` or `"bicubic"`.
+        antialias: Whether the kernel widens with the shrinkage.
+
+    Returns:
+        (height, width, C) uint8 tensor.
+    """
+    resized = tf.image.resize(image, sides, interpolation, antialias=antialias)
+    return tf.saturate_cast(tf.round(resized), tf.uint8)
+
+
+def _weights_of_line(num_pixels, size):
+    """Weights (size, num_pixels) that resize a whole line."""
+    start, length = tf.zeros(1), tf.cast(num_pixels, tf.float32)[None]
+    return resize_weights(start, length, num_pixels, size, "bilinear")[0]
+
+
+def resize_weights(start, length, num_pixels, size, interpolation):
+    """Weights that resize an interval of a line of pixels to `size` pixels.
+
+    Args:
+        start: (B,) float tensor, the first pixel of the interval.
+        length: (B,) float tensor, pixels in the interval.
+        num_pixels: Pixels of the whole line.
+        size: Pixels to make.
+        interpolation: `"bilinear"` or `"bicubic"` (a = -0.5).
+
+    Returns:
+        (B, size, num_pixels) float tensor; every row sums to one.
+    """
+    start, length = start[:, None, None], length[:, None, None]
+    step = length / size
+    stretch = tf.maximum(step, 1.0)
+    centers = start + (tf.range(size, dtype=tf.float32)[:, None] + 0.5) * step
+    pixels = tf.range(num_pixels, dtype=tf.float32)
+    distance = tf.abs(pixels + 0.5 - centers) / stretch
+    inside = (pixels >= start) & (pixels < start + length)
+    weights = tf.where(inside, _kernel(distance, interpolation), 0.0)
+    return weights / tf.reduce_sum(weights, axis=2, keepdims=True)
+
+
+def _kernel(distance, interpolation):
+    if interpolation == "bilinear":
+        return tf.maximum(1.0 - distance, 0.0)
+    near = (1.5 * distance - 2.5) * distance**2 + 1.0
+    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
+    return tf.where(distance < 1.0, near, tf.where(distance < 2.0, far, 0.0))
+
+
+def l2_normalize(x, axis=-1):
+    """Divides by the L2 norm along an axis, at least 1e-12, in float32.
+
+    `keras.ops.normalize` has no finite gradient at zero.
+
+    Args:
+        x: Float tensor.
+        axis: The axis whose entries make a vector.
+
+    Returns:
+        float32 tensor of the same shape, of vectors with norm 1; zeros stay zeros.
+    """
+    x = ops.cast(x, "float32")
+    square_sum = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return x * ops.rsqrt(ops.maximum(square_sum, 1e-24))
