@@ -55,9 +55,9 @@ class PairingStatistics(keras.callbacks.Callback):
         return float(np.mean(self.labels[partners] == self.labels))
 
     def _neighbor_purity(self):
-        ids = self.model.bank.ids.numpy()
+        ids, similarities = self.model.bank.records()
         images = np.arange(len(ids))[:, None]
-        written = self.model.bank.similarities.numpy() != 0
+        written = similarities != 0
         counted = written & (ids != images)
         if not counted.any():
             return float("nan")

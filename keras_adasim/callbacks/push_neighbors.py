@@ -30,4 +30,4 @@ class PushNeighbors(keras.callbacks.Callback):
         if bank is None:
             self.model.pairing.push(None, None)
         else:
-            self.model.pairing.push(bank.ids.numpy(), bank.similarities.numpy())
+            self.model.pairing.push(*bank.records())

@@ -167,6 +167,18 @@ class NeighborBank(keras.layers.Layer):
         ):
             table.value.scatter_update(tf.IndexedSlices(rows, indices))
 
+    def records(self):
+        """Reads what every image found at its last visit.
+
+        Returns:
+            Tuple of NumPy arrays (N, k): int64 ids, and float32 similarities, falling.
+        """
+        return self.ids.numpy(), self.similarities.numpy()
+
+    def rows(self, indices):
+        """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
+        return tf.gather(self.features, indices).numpy()
+
     def compute_output_shape(self, indices_shape, features_shape=None):
         """Shapes of ids and similarities for indices of shape `(B,)`."""
         return (indices_shape[0], self.topk), (indices_shape[0], self.topk)
