@@ -6,6 +6,8 @@ import numpy as np
 import skimage
 import tensorflow as tf
 
+from keras_adasim.data import ArraySource
+
 PHOTOGRAPHS = (
     "astronaut.png",
     "brick.png",
@@ -28,35 +30,34 @@ PHOTOGRAPHS = (
 )
 
 
-def load_patches(size=48, per_photograph=100, test_share=0.25, seed=0):
-    """Cuts square grey patches that don't overlap; the photograph is the label.
+def as_source():
+    """The patches of all photographs, for a run: a name, and a source whose labels are theirs."""
+    images, labels = load_patches()
+    return "pretrain_photographs", ArraySource(images, labels)
 
-    Grey, because the colours of a patch give its photograph away. Every photograph is scaled so
+
+def load_patches(size=48, per_photograph=100):
+    """Cuts square gray patches that don't overlap; the photograph is the label.
+
+    Gray, because the colors of a patch give its photograph away. Every photograph is scaled so
     that it holds about `per_photograph` patches.
 
     Args:
-        size: height and width of a patch in pixels.
-        per_photograph: about how many patches each photograph gives.
-        test_share: share of the patches that is kept for the test.
-        seed: of the split.
+        size: Height and width of a patch in pixels.
+        per_photograph: About how many patches each photograph gives.
 
     Returns:
-        `(train images, train labels, test images, test labels)`: uint8 `(N, size, size, 3)` with
-        three equal channels, int64 `(N,)`, and the same for the test.
+        Tuple of (N, size, size, 3) uint8 images with three equal channels, and (N,) int64 labels.
+
+    Raises:
+        FileNotFoundError: If scikit-image comes without a photograph.
     """
-    images, labels = [], []
-    for label, name in enumerate(PHOTOGRAPHS):
-        patches = _cut(_read_grey(name), size, per_photograph)
-        images.append(patches)
-        labels.append(np.full(len(patches), label))
-    images, labels = np.concatenate(images), np.concatenate(labels)
-    images = np.repeat(images[..., np.newaxis], 3, axis=-1)
-    order = np.random.default_rng(seed).permutation(len(images))
-    test, train = np.split(order, [int(test_share * len(order))])
-    return images[train], labels[train], images[test], labels[test]
+    patches = [_cut(_read_gray(name), size, per_photograph) for name in PHOTOGRAPHS]
+    images = np.repeat(np.concatenate(patches)[..., np.newaxis], 3, axis=-1)
+    return images, np.repeat(np.arange(len(patches)), [len(each) for each in patches])
 
 
-def _read_grey(name):
+def _read_gray(name):
     path = pathlib.Path(skimage.__file__).parent / "data" / name
     if not path.exists():
         raise FileNotFoundError(
