@@ -100,7 +100,7 @@ def make_augment(crops, mean, std, channels, seed, interpolation, exclude, polic
     )
 
 
-def make_dataset(source, pairing, crops, own_augment, batch_size, seed, interpolation):
+def make_dataset(source, partners, crops, own_augment, batch_size, seed, interpolation):
     """Batches of pairs; images in memory, and those for an augmentation of one's own, come whole."""
     if batch_size > len(source):
         raise ValueError(
@@ -110,7 +110,7 @@ def make_dataset(source, pairing, crops, own_augment, batch_size, seed, interpol
     crops = crops if own_augment is None else getattr(own_augment, "crops", None)
     on_host = None if isinstance(source, data.ArraySource) else crops
     return data.PairDataset(
-        source, pairing, batch_size, crops=on_host, seed=seed, interpolation=interpolation
+        source, partners, batch_size, crops=on_host, seed=seed, interpolation=interpolation
     )
 
 

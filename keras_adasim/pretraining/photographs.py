@@ -7,6 +7,7 @@ import skimage
 import tensorflow as tf
 
 from keras_adasim.data import ArraySource
+from keras_adasim.layers.preprocessing import resize_bytes
 
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -72,6 +73,6 @@ def _cut(pixels, size, count):
     height, width = pixels.shape[:2]
     scale = size * np.sqrt(count / (height * width))
     rows, columns = max(1, round(height * scale / size)), max(1, round(width * scale / size))
-    pixels = tf.image.resize(pixels, (rows * size, columns * size), antialias=True)
-    grid = tf.reshape(pixels, (rows, size, columns, size)).numpy().swapaxes(1, 2)
-    return np.clip(grid.round(), 0, 255).astype(np.uint8).reshape(-1, size, size)
+    pixels = resize_bytes(pixels, (rows * size, columns * size)).numpy()
+    grid = pixels.reshape(rows, size, columns, size).swapaxes(1, 2)
+    return grid.reshape(-1, size, size)

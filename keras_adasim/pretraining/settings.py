@@ -61,7 +61,8 @@ RENAMED = {
     optimizers.SGD: {"momentum": "optimizer_momentum"},
 }
 # Arguments that follow from other settings, or from the data.
-DERIVED = ("num_images", "seed", "channels", "global_size", "learning_rate", "clipnorm", "name")
+DERIVED = ("num_images", "seed", "channels", "global_size", "learning_rate", "clipnorm")
+DERIVED += ("name", "dtype")
 
 GENERAL = {
     **general(
@@ -114,6 +115,11 @@ GENERAL = {
             "symmetric: as SimSiam, both views are blurred every other time.",
             ("dino", "symmetric"),
         ),
+        exclude=(
+            (),
+            "Augmentations to leave out: flip, color_jitter, grayscale, blur, solarize.",
+        ),
+        interpolation=("bilinear", "Kernel of the crops.", ("bilinear", "bicubic")),
         image_size=(224, "Height and width of the global crops, in pixels."),
         momentum=(0.996, "Of the teacher, in the first step; a cosine to final_momentum."),
         final_momentum=(1.0, "Of the teacher, after the last step."),
@@ -184,12 +190,18 @@ def build_table():
         for setting in owned_by(owner, configured):
             known = table.get(setting.name)
             if known is not None and known.owners:
-                setting = dataclasses.replace(known, owners={**known.owners, **setting.owners})
+                setting = joined(known, setting)
             table[setting.name] = setting if owner else dataclasses.replace(setting, owners={})
     warm = table["teacher_temperature"].owners
     for name, (default, text) in TEMPERATURE_WARMUP.items():
         table[name] = Setting(name, default, text, owners=dict.fromkeys(warm, default))
     return table
+
+
+def joined(first, second):
+    """One setting of two that things of different kinds have under one name."""
+    text = first.help if second.help in first.help else f"{first.help} {second.help}"
+    return dataclasses.replace(first, help=text, owners={**first.owners, **second.owners})
 
 
 SETTINGS = build_table()
