@@ -1,7 +1,5 @@
 """Training and test images of a folder, or of several."""
 
-import os
-
 from keras_adasim.data.image_folder import some_names
 from keras_adasim.data.joined_source import JoinedSource
 from keras_adasim.data.open_folder import open_folder
@@ -63,7 +61,7 @@ def open_splits(
         train.labels, test.labels  # [0, 1], [1]
     ```
     """
-    roots = [data_dir] if isinstance(data_dir, str | os.PathLike) else list(data_dir)
+    roots = list(data_dir) if isinstance(data_dir, list | tuple) else [data_dir]
     if not roots:
         raise ValueError("Expected `data_dir` to be a folder or a list of them. Received: []")
     found = [split_folders(root, train_split, test_split) for root in roots]

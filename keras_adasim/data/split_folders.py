@@ -60,8 +60,8 @@ def sub_folders(root):
 
 
 def _checked_root(path):
-    if not os.fspath(path):
-        raise ValueError("Expected `data_dir` to be a folder of images. Received: data_dir=''")
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ValueError(f"Expected `data_dir` to be a folder of images. Received: {path!r}")
     root = expand(path)
     expected = (
         "Expected `data_dir` to be a folder of images; check the spelling, and that the data set "

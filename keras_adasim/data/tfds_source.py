@@ -145,15 +145,16 @@ def _records(builder, split):
             file_format="array_record",
         )
     except (ValueError, KeyError) as error:
+        splits = ", ".join(sorted(builder.info.splits))
         raise ValueError(
-            f"Expected `split` to be one of {', '.join(builder.info.splits)} of {builder.name}, or "
+            f"Expected `split` to be one of {splits} of {builder.name}, or "
             f"a part such as 'train[:10%]'. Received: split={split!r}"
         ) from error
 
 
 def _is_integer(feature):
-    shape, dtype = getattr(feature, "shape", None), getattr(feature, "dtype", None)
-    return shape == () and np.issubdtype(dtype, np.integer)
+    is_scalar = feature is not None and feature.shape == ()
+    return is_scalar and np.issubdtype(feature.np_dtype, np.integer)
 
 
 def _image_feature(name, features):

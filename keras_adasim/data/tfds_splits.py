@@ -59,7 +59,7 @@ def tfds_splits(
     else:
         test = _labeled_test(name, data_dir)
     if test is None and require_test:
-        splits = ", ".join(prepared_builder(name, data_dir).info.splits)
+        splits = ", ".join(sorted(prepared_builder(name, data_dir).info.splits))
         raise ValueError(
             f"Expected a split with labels called {' or '.join(TESTS)} in {name}, or another one "
             f"named by `test_split`. Received a data set with: {splits}"
