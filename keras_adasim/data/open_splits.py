@@ -22,7 +22,9 @@ def open_splits(
 
     - where `test` has no sub-folders, so no labels, and `val` has some, `val` is taken;
     - a folder that holds nothing but test splits is an error;
-    - where there are other folders beside `test`, but no `train`, all of them are classes;
+    - where there are other folders beside `test`, but no `train`, all of them are classes, and a
+      warning says so;
+    - a folder that holds nothing but one folder with a training split is an error;
     - if `train` holds images and no sub-folder, the folders beside it hold images too, and none
       is a test split, then `train` may be a class among others: that is an error, which a
       `train_split` mends.

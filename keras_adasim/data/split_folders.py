@@ -2,6 +2,8 @@
 
 import os
 
+from absl import logging
+
 from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.image_folder import ImageFolder, some_names
 from keras_adasim.files import expand
@@ -31,25 +33,12 @@ def split_folders(root, train_split="", test_split=""):
     """
     root = _checked_root(root)
     folders = sub_folders(root)
-    if train_split:
-        train = _named(root, train_split, "train_split")
-    else:
-        train = _only(root, [name for name in folders if name.lower() in TRAIN], "train_split")
-    if test_split:
-        test = root / test_split if (root / test_split).is_dir() else None
-    elif train is not None and train.resolve() == root.resolve():
-        return train, None
-    else:
-        test = _first_test(root, folders)
+    train = _train(root, folders, train_split)
+    test = _named_test(root, test_split, train) if test_split else _test(root, folders, train)
     if train is None:
         return _without_train(root, folders, test, test_split)
     if test is None and not train_split:
         _check_not_a_class(root, folders, train)
-    if test is not None and train.resolve() == root.resolve():
-        raise ValueError(
-            f"Expected `train_split` to be a folder in {root} that leaves out the images of "
-            f"`test_split`. Received: train_split={train_split!r}, test_split={test_split!r}"
-        )
     return train, test
 
 
@@ -74,12 +63,6 @@ def _checked_root(path):
     return root
 
 
-def _named(root, name, argument):
-    if not (root / name).is_dir():
-        raise missing_split(root, [name], argument)
-    return root / name
-
-
 def missing_split(root, names, argument):
     """Returns the error for a folder without a split of any of the names."""
     found = some_names(sub_folders(root), 10) or "no folders"
@@ -87,6 +70,39 @@ def missing_split(root, names, argument):
         f"Expected {root} to have a folder {' or '.join(names)}, with one sub-folder per class in "
         f"it. Received a folder with: {found}. Name another one by `{argument}`."
     )
+
+
+def _train(root, folders, train_split):
+    if not train_split:
+        return _only(root, _called(TRAIN, folders), "train_split")
+    if not (root / train_split).is_dir():
+        raise missing_split(root, [train_split], "train_split")
+    return root / train_split
+
+
+def _named_test(root, test_split, train):
+    test = root / test_split
+    if test.is_dir() and train == root:
+        raise ValueError(
+            f"Expected `train_split` to be a folder in {root} that leaves out the images of "
+            f"`test_split`. Received: train_split='.', test_split={test_split!r}"
+        )
+    return test if test.is_dir() else None
+
+
+def _test(root, folders, train):
+    """The first kind of test split, but for one without classes where another has some."""
+    if train == root:
+        return None
+    kinds = [_called(names, folders) for names in TESTS]
+    tests = [_only(root, names, "test_split") for names in kinds if names]
+    tests = [test for test in tests if test != train]
+    labeled = [test for test in tests if sub_folders(test)]
+    return next(iter(labeled or tests), None)
+
+
+def _called(names, folders):
+    return [folder for folder in folders if folder.lower() in names]
 
 
 def _only(root, names, argument):
@@ -98,23 +114,26 @@ def _only(root, names, argument):
     return root / names[0] if names else None
 
 
-def _first_test(root, folders):
-    """The first kind of test split, but for one without classes where another has some."""
-    kinds = [[name for name in folders if name.lower() in names] for names in TESTS]
-    tests = [_only(root, names, "test_split") for names in kinds if names]
-    labeled = [test for test in tests if sub_folders(test)]
-    return next(iter(labeled or tests), None)
-
-
 def _without_train(root, folders, test, test_split):
     """A folder without a training split is the training set, unless it holds a test split."""
-    splits = {name for names in TESTS for name in names}
-    others = [name for name in folders if name.lower() not in splits]
-    if test is not None and (test_split or not others):
+    tests = [name for names in TESTS for name in _called(names, folders)]
+    if test is not None and (test_split or len(tests) == len(folders)):
         raise FileNotFoundError(
             f"Expected {root} to have a folder train beside {test.name}: add it, or name it by "
             "`train_split`; `train_split='.'` takes the whole folder, its sub-folders being "
             f"classes. Received a folder with: {some_names(folders, 10)}"
+        )
+    if tests:
+        logging.warning(
+            "No folder train in %s: all of its folders are taken for classes, %s too.",
+            root,
+            some_names(tests),
+        )
+    elif len(folders) == 1 and _called(TRAIN, sub_folders(root / folders[0])):
+        raise ValueError(
+            "Expected `data_dir` to be the folder that holds train, or images or classes: pass "
+            f"'{root / folders[0]}', or `train_split='.'` if that is a class. "
+            f"Received: data_dir='{root}'"
         )
     return root, None
 

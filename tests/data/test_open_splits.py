@@ -136,7 +136,7 @@ def test_other_splits_can_be_named(root):
     train, test = open_splits(root, test_split="train")
     assert (len(train), len(test), train.describe(0)) == (12, 12, test.describe(0))
     train, test = open_splits(root, train_split="test")
-    assert train.describe(0) == test.describe(0) == str(root / "test" / "ant" / "0.png")
+    assert (train.describe(0), test) == (str(root / "test" / "ant" / "0.png"), None)
     with pytest.raises(FileNotFoundError, match=r"folder holdout.*test, train.*`test_split`"):
         open_splits(root, test_split="holdout")
 

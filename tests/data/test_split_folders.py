@@ -77,6 +77,28 @@ def test_splits_of_one_kind_have_to_be_told_apart(tmp_path):
     assert found(tmp_path, train_split="training", test_split="valid") == ["training", "valid"]
 
 
+def test_classes_called_as_test_splits_are_told(tmp_path, caplog):
+    make(tmp_path, "exam", "test")
+    split_folders(tmp_path)
+    assert f"No folder train in {tmp_path}: all of its folders are taken for classes, test too" in (
+        caplog.text
+    )
+
+
+def test_splits_one_level_below_are_not_one_class(tmp_path):
+    # Training and test images were the images of a class called as the data set.
+    make(tmp_path, "pets/train/cat*", "pets/test/cat*")
+    with pytest.raises(ValueError, match=rf"pass '{tmp_path}/pets', or `train_split='\.'`"):
+        split_folders(tmp_path)
+    assert found(tmp_path, train_split=".") == [".", None]
+
+
+def test_the_training_images_are_not_the_test_images_too(tmp_path):
+    make(tmp_path, "train", "test", "val")
+    assert found(tmp_path, train_split="test") == ["test", "val"]
+    assert found(tmp_path, train_split="test", test_split="test") == ["test", "test"]
+
+
 def test_other_folders_can_be_named(tmp_path):
     make(tmp_path, "fit", "train", "holdout")
     assert found(tmp_path, train_split="fit") == ["fit", None]
