@@ -1,4 +1,4 @@
-"""What `--backbone` means to the commands that look at images: a function from images to features."""
+"""What `--backbone` means to commands that look at images: from images to features."""
 
 import dataclasses
 from collections.abc import Callable

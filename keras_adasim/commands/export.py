@@ -37,9 +37,7 @@ def define(values):
 
 def start(values):
     """Exports with parsed flags."""
-    export_run(
-        values.backbone, values.out, values.format, values.image_size, values.overwrite
-    )
+    export_run(values.backbone, values.out, values.format, values.image_size, values.overwrite)
 
 
 def export_run(path, out, form="savedmodel", image_size=None, overwrite=False):

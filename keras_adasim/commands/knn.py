@@ -102,11 +102,8 @@ def evaluate(backbone, train, test, k=(20,), temperature=0.07, batch_size=256, l
 
 def check(train, test, k, limit):
     """Raises ValueError, before minutes of embedding, for what would be an error after them."""
-    if test is None or train.labels is None or test.labels is None:
-        raise ValueError(
-            "Expected training and test images with labels, in one sub-folder per class. Received: "
-            "images without."
-        )
+    for source in (train, test):
+        source.checked_labels()
     voters = min(len(train), limit or len(train))
     for number in k:
         if not 1 <= number <= voters:

@@ -96,8 +96,10 @@ def folder_of(values, name):
             "Expected either `out`, or `runs_dir` and `name`. Received: "
             f"out={values.out}, runs_dir={values.runs_dir}, name={values.name}"
         )
-    return expand(values.out) if values.out else expand(values.runs_dir or "runs") / (
-        values.name or name
+    return (
+        expand(values.out)
+        if values.out
+        else expand(values.runs_dir or "runs") / (values.name or name)
     )
 
 

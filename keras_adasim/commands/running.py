@@ -87,7 +87,8 @@ def full_help(program, description, values):
     for name in sorted(values):
         flag = values[name]
         default = "" if flag.default in (None, False, "", []) else f" (default {flag.default})"
-        text = textwrap.fill(f"{flag.help}{default}", 88, initial_indent=" " * 6,
-                             subsequent_indent=" " * 6)
+        text = textwrap.fill(
+            f"{flag.help}{default}", 88, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
         lines += [f"  --{name}", text]
     return "\n".join(lines)

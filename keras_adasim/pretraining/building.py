@@ -64,9 +64,14 @@ def _in_memory(source, in_memory):
         return source  # The samples were alike, the others are not.
 
 
+def is_preset(backbone):
+    """Whether a backbone is one of ours by name, which needs its size before it is built."""
+    return isinstance(backbone, str) and backbone in backbones.PRESETS
+
+
 def make_backbone(backbone, decision):
     """The student's backbone: of a name with its settings, or the user's own."""
-    if backbone not in backbones.PRESETS if isinstance(backbone, str) else True:
+    if not is_preset(backbone):
         size = decision.given.get("image_size")
         return backbones.get(backbone, image_size=size, channels=decision["channels"])
     settings = [setting.name for setting in owned_by(backbone, backbones.PRESETS[backbone])]
@@ -101,7 +106,7 @@ def make_augment(crops, mean, std, channels, seed, interpolation, exclude, polic
 
 
 def make_dataset(source, partners, crops, own_augment, batch_size, seed, interpolation):
-    """Batches of pairs; images in memory, and those for an augmentation of one's own, come whole."""
+    """Batches of pairs; images in memory, or for the user's own augmentation, come whole."""
     if batch_size > len(source):
         raise ValueError(
             f"Expected `batch_size` of at most the {len(source)} training images. "

@@ -4,7 +4,6 @@ import inspect
 
 import tensorflow as tf
 
-from keras_adasim import backbones
 from keras_adasim.pretraining import choosing
 from keras_adasim.pretraining.settings import (
     AXES,
@@ -40,6 +39,8 @@ class Decision:
         self.given = {name: checked(name, value) for name, value in given.items()}
         self.earlier = earlier
         self._kept = {} if earlier is None else earlier["settings"]
+        if self._kept and self.given.get("backbone") == "auto":
+            del self.given["backbone"]  # Chosen at the start, maybe on another machine.
         self._chooses = earlier is None and defaults is None
         check_unchanged(self.given, self._kept)
         self._fixed = {**(defaults or {}), **self._kept, **self.given}
@@ -54,7 +55,8 @@ class Decision:
 
     def pick(self, function):
         """The settings that a function names among its parameters."""
-        return {name: self[name] for name in inspect.signature(function).parameters if name in SETTINGS}
+        names = inspect.signature(function).parameters
+        return {name: self[name] for name in names if name in SETTINGS}
 
     def choose(self, source, fixed_size=None):
         """Settles what is left.
@@ -94,11 +96,6 @@ class Decision:
             for name, value in self.values.items()
             if SETTINGS[name].role != MACHINE
         }
-
-
-def is_preset(backbone):
-    """Whether a backbone is one of ours by name, which needs its size before it is built."""
-    return isinstance(backbone, str) and backbone in backbones.PRESETS
 
 
 def name_of(part):

@@ -27,55 +27,66 @@ def print_plan(model, dataset, sources, decision, folder, fresh):
     print(*lines, sep="\n", flush=True)
 
 
+def row(name, text):
+    """One line, or several: what it is about, then the text."""
+    first, *others = text if isinstance(text, list) else [text]
+    return [f"{name:14}{first}", *(f"{'':14}{line}" for line in others)]
+
+
 def about_the_run(decision, folder, fresh):
     """Where it goes, and what stands there."""
     if fresh and folder.path.is_dir() and any(folder.path.iterdir()):
-        return [f"run           {folder.path}, anew; the run that stands there is kept beside it"]
+        return row("run", f"{folder.path}, anew; the run that stands there is kept beside it")
     if not decision.earlier:
-        return [f"run           {folder.path}"]
-    done, epochs = folder.finished_epochs, decision["epochs"]
-    lines = [f"run           {folder.path}, which goes on after epoch {done}"]
-    before = decision.earlier["settings"]["epochs"]
+        return row("run", str(folder.path))
+    text = [f"{folder.path}, which goes on after epoch {folder.finished_epochs}"]
+    before, epochs = decision.earlier["settings"]["epochs"], decision["epochs"]
     if before != epochs:
-        lines.append(
-            f"              {epochs} epochs instead of {before}: its schedules end there now"
-        )
-    return lines
+        text.append(f"{epochs} epochs instead of {before}: its schedules end there now")
+    return row("run", text)
 
 
 def about_the_images(model, sources, decision):
     """How many, as what views, and which are for the k-NN."""
     train, test = sources
-    lines = [f"images        {len(train)} of {train.channels} channels"]
-    if train.labels is not None:
-        most = decision["knn_images"]
+    most, crops = decision["knn_images"], getattr(model.augment, "crops", None)
+    if train.labels is None:
+        knn = f"left out: {train.why_unlabeled or 'the images have no labels'}"
+    elif test is None:
+        knn = f"{min(most, len(train))} images, each classified by the others"
+    else:
         voters = min(most, len(train))
-        classified = f"{min(most, len(test))} test images" if test else "each by the others"
-        lines.append(f"k-NN          {voters} training images vote, {classified}; never trained on labels")
-    crops = getattr(model.augment, "crops", None)
+        knn = f"{min(most, len(test))} test images, classified by {voters} training images"
     if crops is None:
-        return [*lines, f"views         by {type(model.augment).__name__}, your own"]
-    local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
-    lines.append(f"views         2 x {crops.global_size} pixels{local}")
+        views = f"by {type(model.augment).__name__}, your own"
+    else:
+        local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
+        views = f"2 x {crops.global_size} pixels{local}"
     names = ", ".join(getattr(model.augment, "left_out", ()))
-    return [*lines, *([f"left out      {names}, of the augmentations"] if names else [])]
+    return [
+        *row("images", f"{len(train)} of {train.channels} channels"),
+        *row("k-NN", knn),
+        *row("views", views),
+        *(row("left out", f"{names}, of the augmentations") if names else []),
+    ]
 
 
 def about_the_step(model, dataset, decision):
     """What is trained, how, and how often."""
     replicas = model.distribute_strategy.num_replicas_in_sync
+    devices = f"{replicas} device{'s' if replicas > 1 else ''}"
     backbone = count(model.student.trainable_variables)
     heads = count(model.trainable_variables) - backbone
-    teacher = "; the teacher has as many" if model.objective.has_teacher else "; no teacher"
-    epochs = decision["epochs"]
+    teacher = "; the teacher has as many" if model.objective.has_teacher else ""
+    epochs, size = decision["epochs"], dataset.batch_size
+    pairing = f"{type(model.pairing).__name__}({arguments_of(model.pairing)})"
+    compiled = "XLA" if model.compiles else "not compiled"
     return [
-        f"method        {type(model.objective).__name__}, {type(model.pairing).__name__}"
-        f"({arguments_of(model.pairing)})",
-        f"backbone      {model.student.name}, {backbone:,} parameters trained, {heads:,} in the "
-        f"heads{teacher}",
-        f"batch         {dataset.batch_size} on {replicas} device{'s' if replicas > 1 else ''}, "
-        f"{model.compute_dtype}, {'XLA' if model.compiles else 'not compiled'}",
-        f"steps         {epochs * len(dataset)} = {epochs} epochs x {len(dataset)}",
+        *row("method", f"{type(model.objective).__name__}, {pairing}"),
+        *row("backbone", f"{model.student.name}, {backbone:,} parameters"),
+        *row("parameters", f"{backbone + heads:,} trained, {heads:,} of the heads{teacher}"),
+        *row("batch", f"{size} on {devices}, {model.compute_dtype}, {compiled}"),
+        *row("steps", f"{epochs * len(dataset)} = {epochs} epochs x {len(dataset)}"),
     ]
 
 
@@ -84,13 +95,11 @@ def about_the_memory(model, folder):
     bank = 0 if model.bank is None else bytes_of(model.bank.variables)
     window = window_bytes(model.pairing)
     everything = bytes_of(model.variables) + bytes_of(model.optimizer.variables) + window
-    lines = [] if model.bank is None else [f"bank          {megabytes(bank)} on every device"]
-    if window:
-        lines.append(f"window        {megabytes(window)} in host memory")
+    twice = "twice that while one replaces another"
     return [
-        *lines,
-        f"checkpoint    {megabytes(everything)} in {folder.checkpoints}, twice that while one "
-        "replaces another",
+        *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
+        *(row("window", f"{megabytes(window)} in host memory") if window else []),
+        *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {twice}"),
     ]
 
 
@@ -99,12 +108,12 @@ def about_the_choice(decision):
     lines = []
     if decision.given:
         given = ", ".join(f"{name}={shown(decision[name])}" for name in decision.given)
-        lines.append(f"given         {given}")
+        lines += row("given", given)
     if decision.reasons:
-        lines.append("chosen        (every one is a flag)")
-        width = max(len(f"{name}={shown(decision[name])}") for name in decision.reasons)
-        for name, reason in decision.reasons.items():
-            lines.append(f"  {f'{name}={shown(decision[name])}':{width}}  {reason}")
+        lines += row("chosen", "(every one is a flag)")
+        texts = {name: f"{name}={shown(decision[name])}" for name in decision.reasons}
+        width = max(map(len, texts.values()))
+        lines += [f"  {texts[name]:{width}}  {rule}" for name, rule in decision.reasons.items()]
     return lines
 
 
@@ -113,30 +122,26 @@ def warnings(model, decision):
     lines = []
     window, epochs = getattr(model.pairing, "window", 0), decision["epochs"]
     if epochs <= window:
-        lines.append(
-            f"warning       --epochs={epochs} is not larger than --window={window}: no partner will "
-            "ever be another image. Train longer, or lower --window"
+        lines += row(
+            "warning",
+            f"--epochs={epochs} is not larger than --window={window}: no partner will ever be "
+            "another image. Train longer, or lower --window",
         )
     if not tf.config.list_physical_devices("GPU") and decision.reasons:
-        lines += on_a_processor(decision)
+        lines += row("note", on_a_processor(decision))
     return lines
 
 
 def on_a_processor(decision):
     """What the choice for a CPU leaves out."""
-    size = decision["image_size"]
-    if decision["backbone"] == SMALL_BACKBONE:
-        return [
-            f"note          there is no GPU: views of {size} pixels and a network of half a million "
-            "parameters, which learns in minutes.",
-            "              A GPU would get views of up to 224 pixels and ViT-S (22 million). "
-            "--backbone=hub:PRESET goes on from public",
-            "              weights (DINOv2, say), whose features are far better than any that "
-            "minutes of training give.",
-        ]
+    there = f"there is no GPU: views of {decision['image_size']} pixels"
+    if decision["backbone"] != SMALL_BACKBONE:
+        return [f"{there}; --backbone={SMALL_BACKBONE} learns from some fifty times as many images"]
     return [
-        f"note          there is no GPU: views of {size} pixels; --backbone={SMALL_BACKBONE} learns "
-        "from fifty times as many images in the same time"
+        f"{there} and a network of half a million parameters, which learns in minutes.",
+        "A GPU would get views of up to 224 pixels and ViT-S (22 million parameters).",
+        "--backbone=hub:PRESET goes on from public weights, such as DINOv2's, whose features are",
+        "better than any that minutes of training give.",
     ]
 
 

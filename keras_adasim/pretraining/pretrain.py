@@ -1,10 +1,8 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
-import keras
-
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, results, surroundings
-from keras_adasim.pretraining.deciding import Decision, is_preset
+from keras_adasim.pretraining.deciding import Decision
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.settings import SETTINGS
@@ -77,9 +75,7 @@ def pretrain(
     decision = Decision({**given, **settings}, earlier, defaults)
     strategy = building.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
-        sources = building.open_sources(
-            data, test_data, **decision.pick(building.open_sources)
-        )
+        sources = building.open_sources(data, test_data, **decision.pick(building.open_sources))
         model, dataset = build(sources[0], strategy, decision, augment)
         folder.check_images(earlier, len(sources[0]))
         print_plan(model, dataset, sources, decision, folder, fresh)
@@ -106,11 +102,11 @@ def build(source, strategy, decision, augment=None):
     """
     with strategy.scope():
         student = decision["backbone"]
-        if not is_preset(student):  # Its size is not ours to choose.
+        if not building.is_preset(student):  # Its size is not ours to choose.
             student = building.make_backbone(student, decision)
         decision.choose(source, getattr(student, "fixed_image_size", None))
         building.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
-        if is_preset(student):
+        if building.is_preset(student):
             student = building.make_backbone(student, decision)
         pairing = building.make_pairing(source, **decision.pick(building.make_pairing))
         crops = building.make_crops(**decision.pick(building.make_crops))

@@ -56,5 +56,3 @@ def reopen(folder):
         model, _ = build(source, tf.distribute.get_strategy(), decision)
         Backup(folder.checkpoints).restore(model)
     return model
-
-

@@ -24,7 +24,10 @@ def of_a_run(seed, precision):
         precision: Name of a dtype policy, or "auto": mixed_bfloat16 on a GPU, else float32.
     """
     policy, python, numpy = keras.mixed_precision.dtype_policy(), random.getstate(), np.random
-    numpy_state, kept = numpy.get_state(), [global_state.get_global_attribute(n) for n in KERAS_SEEDS]
+    numpy_state, kept = (
+        numpy.get_state(),
+        [global_state.get_global_attribute(n) for n in KERAS_SEEDS],
+    )
     tensorflow = context.context()
     tensorflow_seed = tensorflow._seed, getattr(tensorflow, "_rng", None)
     level = tf.get_logger().level
@@ -39,9 +42,9 @@ def of_a_run(seed, precision):
     finally:
         tf.get_logger().setLevel(level)
         keras.mixed_precision.set_global_policy(policy)
-        random.setstate(python)
-        numpy.set_state(numpy_state)
-        for name, value in zip(KERAS_SEEDS, kept, strict=True):
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        for name, value in zip(KERAS_SEEDS, keras_seeds, strict=True):
             global_state.set_global_attribute(name, value)
         tensorflow._seed, tensorflow._rng = tensorflow_seed
 
