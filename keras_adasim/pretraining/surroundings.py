@@ -23,14 +23,11 @@ def of_a_run(seed, precision):
         seed: Non-negative integer.
         precision: Name of a dtype policy, or "auto": mixed_bfloat16 on a GPU, else float32.
     """
-    policy, python, numpy = keras.mixed_precision.dtype_policy(), random.getstate(), np.random
-    numpy_state, kept = (
-        numpy.get_state(),
-        [global_state.get_global_attribute(n) for n in KERAS_SEEDS],
-    )
+    policy, level = keras.mixed_precision.dtype_policy(), tf.get_logger().level
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    keras_seeds = [global_state.get_global_attribute(name) for name in KERAS_SEEDS]
     tensorflow = context.context()
     tensorflow_seed = tensorflow._seed, getattr(tensorflow, "_rng", None)
-    level = tf.get_logger().level
     try:
         tf.get_logger().setLevel(logging.WARNING)  # Not a line for every exchange of devices.
         keras.utils.set_random_seed(seed)
@@ -43,7 +40,7 @@ def of_a_run(seed, precision):
         tf.get_logger().setLevel(level)
         keras.mixed_precision.set_global_policy(policy)
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         for name, value in zip(KERAS_SEEDS, keras_seeds, strict=True):
             global_state.set_global_attribute(name, value)
         tensorflow._seed, tensorflow._rng = tensorflow_seed
