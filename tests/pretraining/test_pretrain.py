@@ -10,10 +10,29 @@ import threading
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_adasim as ka
 from tests.models import tiny
 from tests.pretraining.runs import content, make_images, pretrain, small_backbone
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _eager():
+    """A run's life is no matter of graphs, whose tracing would take most of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True)
+def _no_export(monkeypatch, request):
+    """Exports are traced in any case: one run of this module has a real one."""
+
+    def write(model, path, image_size, overwrite):
+        path.mkdir(exist_ok=overwrite)
+
+    monkeypatch.setattr(ka.export, "export_backbone", write)
 
 
 @pytest.fixture(scope="module")
