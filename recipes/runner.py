@@ -174,7 +174,7 @@ def watch(
 ):
     """All callbacks of a run, in the order in which they read each other's logs."""
     train, test = sources
-    watchers = [callbacks.PairingStatistics(labels=train.labels)]
+    watchers = [callbacks.Measures(labels=train.labels)]
     if train.labels is not None:
         watchers.append(
             callbacks.OnlineKNN(
