@@ -122,6 +122,11 @@ def test_labels_of_another_data_set():
 # --- features --------------------------------------------------------------------------------
 
 
+def _model(num_local=0, **kwargs):
+    """Without changes of colors, whose graphs take seconds to make."""
+    return tiny.model(num_local=num_local, augment=tiny.crops_only(num_local), **kwargs)
+
+
 def _source():
     return data.ArraySource(tiny.images(), labels=np.arange(tiny.NUM_IMAGES) % 4)
 
@@ -159,8 +164,13 @@ def test_features_of_all_images():
     assert measured.evaluate() == values
 
 
+def _whole(batch):
+    """An augmentation of one's own, which has no crops."""
+    return [batch["images"], batch["partners"]]
+
+
 def test_a_sample_drawn_once():
-    model = tiny.model()
+    model = tiny.model(augment=_whole)
     callbacks = [Measures(_source(), max_images=9, batch_size=4, seed=seed) for seed in (0, 0, 1)]
     for each in callbacks:
         each.set_model(model)
@@ -174,7 +184,7 @@ def test_a_sample_drawn_once():
 
 @pytest.mark.parametrize("kind", ["first", "second", "mean"])
 def test_staleness_is_the_distance_from_the_feature_that_would_be_written(kind):
-    model = tiny.model(neighbor_feature=kind, num_local=1)
+    model = _model(neighbor_feature=kind, num_local=1)
     measured = Measures(_source(), max_images=12)
     measured.set_model(model)
     images = measured._images
@@ -193,13 +203,11 @@ def test_staleness_is_the_distance_from_the_feature_that_would_be_written(kind):
 
 
 def test_all_values_of_a_run():
-    model = tiny.model()
-    history = tiny.dataset(model), Measures(_source(), _source().labels)
-    history = model.fit(history[0], epochs=3, verbose=0, callbacks=[history[1]]).history
-    lengths = {name: len(history[name]) for name in history}
+    model, measured = _model(), Measures(_source(), _source().labels)
+    history = model.fit(tiny.dataset(model), epochs=3, verbose=0, callbacks=[measured]).history
+    lengths = {name: len(values) for name, values in history.items()}
     once = ("rank_me", "alpha_req", "uniformity", "alignment", "staleness")
     assert {lengths[name] for name in (*once, "partner_purity", "neighbor_purity")} == {3}
-    # Neither is there in the first epoch.
     assert lengths["neighbor_churn"] == 2
     assert lengths.get("effective_candidates", 0) == sum(
         share > 0 for share in history["gate_open"]
@@ -208,7 +216,7 @@ def test_all_values_of_a_run():
 
 def test_augmentation_of_ones_own():
     # Whole images stand in for the views that can't be made here.
-    model = tiny.model(augment=lambda batch: [batch["images"], batch["partners"]])
+    model = tiny.model(augment=_whole)
     measured = Measures(_source())
     measured.set_model(model)
     model.bank.features.assign(_unit(model.embed(tiny.images())))
@@ -221,7 +229,8 @@ def test_images_of_several_sizes_and_a_model_without_teacher_or_bank(tmp_path):
     for place, size in enumerate((20, 24, 30, 22)):
         pixels = np.random.default_rng(place).integers(0, 256, (size, size, 3), np.uint8)
         keras.utils.save_img(tmp_path / f"{place}.png", pixels, scale=False)
-    model = SelfDistillation(tiny.vit(), objectives.SimSiam(16, 8, predictor_hidden_dim=4))
+    objective = objectives.SimSiam(16, 8, predictor_hidden_dim=4)
+    model = SelfDistillation(tiny.vit(), objective, augment=tiny.crops_only())
     measured = Measures(data.ImageFolder(tmp_path), image_size=8)
     measured.set_model(model)
     values = measured.evaluate()
@@ -230,11 +239,11 @@ def test_images_of_several_sizes_and_a_model_without_teacher_or_bank(tmp_path):
 
 def test_two_replicas(two_replicas):
     with two_replicas.scope():
-        model = tiny.model(augment=tiny.crops_only())
+        model = _model()
     measured = Measures(_source(), _source().labels)
-    model.fit(tiny.dataset(model), epochs=2, verbose=0, callbacks=[measured])
+    model.fit(tiny.dataset(model), verbose=0, callbacks=[measured])
     values = measured.evaluate()
-    one = tiny.model(augment=tiny.crops_only())
+    one = _model()
     one.set_weights([weight.numpy() for weight in model.weights])
     alone = Measures(_source(), _source().labels)
     alone.set_model(one)
@@ -248,7 +257,7 @@ def test_two_replicas(two_replicas):
 def test_source_of_another_data_set():
     measured = Measures(data.Subset(_source(), np.arange(5)))
     with pytest.raises(ValueError, match=r"`source` to be the 32 training.*len\(source\)=5"):
-        measured.set_model(tiny.model())
+        measured.set_model(_model())
 
 
 @pytest.mark.parametrize(
