@@ -77,9 +77,9 @@ class Measures(keras.callbacks.Callback):
     source = ka.data.ArraySource(images)
     backbone = ka.backbones.VisionTransformer(16, 8, embed_dim=16, depth=1, num_heads=2)
     model = ka.SelfDistillation(backbone, ka.objectives.DINO(out_dim=16))
-    model.compile(ka.optimizers.AdamW(1e-3, 0.04))
-    dataset = ka.data.PairDataset(source, model.pairing, batch_size=4)
-    model.fit(dataset, callbacks=[ka.callbacks.Measures(source)])
+    measures = ka.callbacks.Measures(source)
+    measures.set_model(model)  # As `fit(..., callbacks=[measures])` does.
+    values = measures.evaluate()
     ```
     """
 

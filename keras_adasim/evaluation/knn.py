@@ -1,4 +1,4 @@
-"""Weighted nearest-neighbour classification of frozen features."""
+"""Weighted nearest-neighbor classification of frozen features."""
 
 import contextlib
 

@@ -137,8 +137,8 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_sources_without_labels():
-    unlabelled = source(np.zeros((30, 4, 4, 3), np.uint8), None)
+    unlabeled = source(np.zeros((30, 4, 4, 3), np.uint8), None)
     with pytest.raises(ValueError, match=r"`train_source` with labels.*one folder per class"):
-        OnlineKNN(unlabelled)
+        OnlineKNN(unlabeled)
     with pytest.raises(ValueError, match=r"`test_source` with labels.*leave OnlineKNN out"):
-        OnlineKNN(_colors(60), unlabelled)
+        OnlineKNN(_colors(60), unlabeled)
