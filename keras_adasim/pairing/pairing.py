@@ -75,8 +75,10 @@ class Pairing:
         """Measures the partners now in force over all images.
 
         Returns:
-            Dict of floats: `"partner_is_self"`, the share of images paired with themselves, and
-            `"gate_open"`, the share of images with an open gate, for pairings that have one.
+            Dict of floats: `"partner_is_self"`, the share of images paired with themselves; for
+            pairings that have a gate `"gate_open"`, the share of images where it is open; and
+            `"effective_candidates"`, while there are such images, the exponential of the entropy
+            of the distribution that their partners are drawn from, as a mean over them.
         """
         with self._lock:
             if self._summary is None:
