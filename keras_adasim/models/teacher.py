@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_adasim.backbones.clone import clone_backbone
+
 
 def make_teacher(backbone):
     """Clones a backbone, weights included, and switches its dropout and drop path off.
@@ -9,11 +11,7 @@ def make_teacher(backbone):
     The clone stays trainable as far as Keras is concerned: a BatchNormalization whose `trainable`
     is false ignores `training=True`, and the teacher's must run in training mode.
     """
-    # Layers of one's own need not be registered to be cloned.
-    classes = {type(layer).__name__: type(layer) for layer in all_layers(backbone)}
-    with keras.saving.CustomObjectScope(classes):
-        teacher = type(backbone).from_config(backbone.get_config())
-    teacher.set_weights(backbone.get_weights())
+    teacher = clone_backbone(backbone)
     for layer in all_layers(teacher):
         if "Drop" in type(layer).__name__ and hasattr(layer, "rate"):
             layer.rate = 0.0

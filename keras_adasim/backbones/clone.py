@@ -1,0 +1,27 @@
+"""A second copy of a backbone: for the teacher, and for an export."""
+
+import keras
+
+
+def clone_backbone(backbone):
+    """Builds a backbone once more and copies its weights; the two share no variable.
+
+    `keras.models.clone_model` fails on some models from elsewhere (keras_hub's ViT), and Keras
+    rebuilds only registered classes from a configuration. Here the layers' classes are taken from
+    the backbone itself, so that they need not be registered.
+
+    Args:
+        backbone: Built `keras.Model` whose `from_config` rebuilds it from `get_config`.
+
+    Returns:
+        Model of the same class, name and weights. States of dropout are not copied: they begin
+        with their seeds.
+    """
+    classes = {}
+    for layer in backbone._flatten_layers(include_self=True, recursive=True):
+        cls = type(layer)
+        classes[cls.__name__] = classes[keras.saving.get_registered_name(cls)] = cls
+    with keras.saving.CustomObjectScope(classes):
+        clone = type(backbone).from_config(backbone.get_config())
+    clone.set_weights(backbone.get_weights())
+    return clone
