@@ -1,4 +1,4 @@
-"""Saving and loading a teacher-student model: variables, NumPy state and configuration."""
+"""Saving and loading a `SelfDistillation`: NumPy state and configuration."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ class Serialization:
         )
 
     def get_config(self):
-        """Returns the constructor's arguments, serialised."""
+        """Returns the constructor's arguments, serialized."""
         config = {
             **super().get_config(),
             "neighbor_feature": self.neighbor_feature,
@@ -60,16 +60,3 @@ class Serialization:
 
     def build_from_config(self, config):
         """Nothing to do: the constructor builds."""
-
-    def get_compile_config(self):
-        """Optimizer and switches, for `keras.models.load_model`."""
-        if not self.compiled:
-            return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, **self._compile_arguments}
-
-    def compile_from_config(self, config):
-        """Compiles a loaded model as it was."""
-        config = dict(config)
-        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
-        self.compile(optimizer, **config)
