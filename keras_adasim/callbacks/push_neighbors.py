@@ -13,8 +13,9 @@ class PushNeighbors(keras.callbacks.Callback):
 
     Example:
     ```python
-    model.fit(dataset, epochs=10)  # does it by itself; on batches of one's own:
-    model.fit(dataset.as_tf_dataset(), callbacks=[ka.callbacks.PushNeighbors(dataset)])
+    source = ka.data.ArraySource(np.zeros((8, 4, 4, 3), "uint8"))
+    dataset = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
+    callback = ka.callbacks.PushNeighbors(dataset)  # for a training loop without `fit`
     ```
     """
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.layers.gather import gather
+from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.validation import check_integer
 
@@ -23,18 +24,14 @@ class NeighborBank(keras.layers.Layer):
     the neighbors. An image can therefore find its own older self, images of one batch don't see
     each other's new features, and rows never written are zeros with a similarity of exactly 0.
 
-    The look-up walks through the bank in chunks of rows and keeps the best `topk` so far, so its
-    working memory is B * (chunk_size + 2 * topk) floats, whatever the size of the bank. All
-    arithmetic is float32. Ties go to the smaller id.
-
-    Under a distribution strategy every replica keeps a whole copy; what is written is that of all
-    replicas, so that all copies stay equal.
+    All arithmetic is float32. Ties go to the smaller id. Under a distribution strategy every
+    replica keeps a whole copy; what is written is that of all replicas, so that copies stay equal.
 
     Args:
         num_images: Number of training images N.
         feature_dim: Size of a feature D.
         topk: Number of neighbors k recorded per image.
-        chunk_size: Number of rows compared at a time.
+        chunk_size: Number of rows compared at a time, which bounds the memory of a look-up.
 
     Attributes:
         features: Float32 (N, D), L2-normalized rows, zero before the first visit.
@@ -60,9 +57,9 @@ class NeighborBank(keras.layers.Layer):
 
     def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
-        self.num_images = check_integer("num_images", num_images)
-        self.feature_dim = check_integer("feature_dim", feature_dim)
-        self.topk = check_integer("topk", topk)
+        self.num_images = num_images = check_integer("num_images", num_images)
+        self.feature_dim = feature_dim = check_integer("feature_dim", feature_dim)
+        self.topk = topk = check_integer("topk", topk)
         self.chunk_size = check_integer("chunk_size", chunk_size)
         if topk > num_images:
             raise ValueError(
@@ -71,22 +68,13 @@ class NeighborBank(keras.layers.Layer):
             )
         compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
         self._compiled = compiled(self._look_up), compiled(self._write)
-        self.build()
-
-    def build(self, input_shape=None):
-        """Creates the three tables; needs no input shape."""
-        if self.built:
-            return
-        n, k = self.num_images, self.topk
-        self.features = self._table("features", (n, self.feature_dim), "float32")
-        # int64: int32 variables live in host memory, where a compiled program can't reach them.
-        self.ids = self._table("ids", (n, k), "int64")
-        self.similarities = self._table("similarities", (n, k), "float32")
-        self.built = True
-
-    def _table(self, name, shape, dtype):
         options = {"initializer": "zeros", "trainable": False, "autocast": False}
-        return self.add_weight(name=name, shape=shape, dtype=dtype, **options)
+        add = functools.partial(self.add_weight, **options)
+        self.features = add(name="features", shape=(num_images, feature_dim), dtype="float32")
+        # int64: int32 variables live in host memory, where a compiled program can't reach them.
+        self.ids = add(name="ids", shape=(num_images, topk), dtype="int64")
+        self.similarities = add(name="similarities", shape=(num_images, topk), dtype="float32")
+        self.built = True
 
     def call(self, indices, features):
         """Looks up, then writes and records.
@@ -128,42 +116,8 @@ class NeighborBank(keras.layers.Layer):
 
     def _look_up(self, features):
         """Finds the nearest rows of the bank as it stands."""
-        features = tf.stop_gradient(features)
-        if self.num_images <= self.chunk_size:
-            similarities = tf.matmul(features, self.features, transpose_b=True)
-            best, ids = tf.math.top_k(similarities, self.topk)
-            return tf.cast(ids, tf.int64), best
-        return self._look_up_in_chunks(features)
-
-    def _look_up_in_chunks(self, features):
-        size, num_images = self.chunk_size, self.num_images
-        batch = tf.shape(features)[0]
-        bank = tf.convert_to_tensor(self.features.value)
-
-        def compare_chunk(number, ids, best):
-            # The last chunk is moved back to be of full size: rows seen before are left out.
-            wanted = number * size
-            start = tf.minimum(wanted, num_images - size)
-            rows = tf.slice(bank, [start, 0], [size, self.feature_dim])
-            similarities = tf.matmul(features, rows, transpose_b=True)
-            similarities = tf.where(tf.range(size) < wanted - start, -2.0, similarities)
-            found, places = tf.math.top_k(similarities, min(self.topk, size))
-            # Older, smaller ids come first, so that ties go to them.
-            best = tf.concat([best, found], axis=1)
-            ids = tf.concat([ids, places + start], axis=1)
-            best, places = tf.math.top_k(best, self.topk)
-            return number + 1, tf.gather(ids, places, batch_dims=1), best
-
-        chunks = -(-num_images // size)
-        nothing = tf.zeros((batch, self.topk), tf.int32), tf.fill((batch, self.topk), -3.0)
-        _, ids, best = tf.while_loop(
-            lambda number, *_: number < chunks,
-            compare_chunk,
-            (tf.constant(0), *nothing),
-            maximum_iterations=chunks,
-            parallel_iterations=1,
-        )
-        return tf.cast(ids, tf.int64), best
+        table = tf.convert_to_tensor(self.features)
+        return nearest_rows(tf.stop_gradient(features), table, self.topk, self.chunk_size)
 
     def _write(self, indices, features, ids, similarities):
         """Overwrites the rows of all replicas' images in this replica's copy of the tables."""
@@ -185,10 +139,6 @@ class NeighborBank(keras.layers.Layer):
     def rows(self, indices):
         """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
         return tf.gather(self.features, indices).numpy()
-
-    def compute_output_shape(self, indices_shape, features_shape=None):
-        """Shapes of ids and similarities for indices of shape (B,)."""
-        return (indices_shape[0], self.topk), (indices_shape[0], self.topk)
 
     def get_config(self):
         """Returns the constructor's arguments."""

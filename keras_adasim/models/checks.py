@@ -1,9 +1,9 @@
 """Whether the parts of a model, and what it is compiled and fitted with, fit each other."""
 
 import keras
+from absl import logging
 
 from keras_adasim.models.teacher import all_layers
-from keras_adasim.validation import check_integer
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
 
@@ -103,7 +103,7 @@ def _check_augment(model):
         )
 
 
-def check_compile(optimizer, jit_compile, gradient_accumulation_steps):
+def check_compile(optimizer, jit_compile):
     """Raises ValueError unless `compile` got what the training step works with."""
     if not hasattr(optimizer, "update_variable"):
         raise ValueError(
@@ -116,7 +116,6 @@ def check_compile(optimizer, jit_compile, gradient_accumulation_steps):
             "Expected `jit_compile` to be 'auto', True or False. "
             f"Received: jit_compile={jit_compile!r}"
         )
-    check_integer("gradient_accumulation_steps", gradient_accumulation_steps)
 
 
 def check_synchronized(modules, num_replicas):
@@ -135,16 +134,17 @@ def check_synchronized(modules, num_replicas):
         )
 
 
-def check_fit(model, x, steps_per_epoch, validated):
+def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_split=0.0):
     """Raises ValueError unless `fit` got batches of pairs that fit the model.
 
     Args:
         model: A `SelfDistillation`.
         x: What it is to be fitted on.
         steps_per_epoch: As given to `fit`.
-        validated: Whether `fit` got validation data.
+        validation_data: As given to `fit`.
+        validation_split: As given to `fit`.
     """
-    if validated:
+    if validation_data is not None or validation_split:
         raise ValueError(
             "Expected no validation data: there is no loss on held-out images to speak of. Use "
             "`callbacks.OnlineKNN(train_source, test_source)` to validate the features."
@@ -167,6 +167,19 @@ def check_fit(model, x, steps_per_epoch, validated):
             f"'partners', as a `PairDataset` makes them. Received: {sorted(spec)}"
         )
     _check_shares(replicas, spec["indices"].shape[0] or 0)
+
+
+def warn_of_a_closed_gate(pairing, epochs):
+    """Warns if so many more epochs don't fill the pairing's window."""
+    window = getattr(pairing, "window", 0)
+    if pairing.pushes + epochs <= window:
+        logging.warning(
+            "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
+            "another image, and this is plain self-distillation. Train longer, or lower "
+            "`window` of the pairing.",
+            epochs,
+            window,
+        )
 
 
 def _check_shares(replicas, *batch_sizes):
@@ -203,4 +216,13 @@ def _check_pairs(model, dataset, steps_per_epoch):
             "Expected the data set to cut the crops that the model augments: give `PairDataset` "
             f"and `DINOAugment` the same `crops`. Received: views of {cut.sizes} and of "
             f"{expected.sizes} pixels"
+        )
+
+
+def check_images(images):
+    """Raises ValueError unless an array holds a batch of images."""
+    if images.ndim != 4:
+        raise ValueError(
+            "Expected `images` of shape (B, H, W, C), one image being images[np.newaxis]. "
+            f"Received: images.shape={images.shape}"
         )

@@ -3,18 +3,11 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
-from keras_adasim.models.checks import (
-    check_arguments,
-    check_compile,
-    check_fit,
-    check_types,
-    global_size,
-)
+from keras_adasim.models import checks
 from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
@@ -22,6 +15,7 @@ from keras_adasim.models.training_step import TrainingStep
 from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
 from keras_adasim.pairing import SelfPairing
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -51,12 +45,8 @@ class SelfDistillation(Serialization, keras.Model):
         student: The backbone given.
         teacher: Its moving average, without drop path; the student itself if the objective has
             no teacher.
-        step_hooks: List of functions without arguments, called in the main thread after every call
-            of the train function: with `steps_per_execution` 1 after every step. What one raises
-            leaves `fit`. Not saved.
-
-    Raises:
-        ValueError: If the parts don't fit each other.
+        step_hooks: List of functions without arguments, which are called in the main thread after
+            every call of the train function; what one raises leaves `fit`. Not saved.
 
     Reference:
         - "Adaptive Similarity Bootstrapping for Self-Distillation", ICCV 2023.
@@ -86,15 +76,15 @@ class SelfDistillation(Serialization, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_types(backbone, objective)
+        checks.check_types(backbone, objective)
         self.student = backbone
         self.objective = objective
         self.pairing = pairing or SelfPairing()
         self.bank = bank
         self.neighbor_feature = neighbor_feature
-        self.augment = augment or DINOAugment(MultiCrop(global_size(backbone)))
+        self.augment = augment or DINOAugment(MultiCrop(checks.global_size(backbone)))
         self.momentum = as_schedule(momentum)
-        check_arguments(self)
+        checks.check_arguments(self)
         if objective.freezes_patch_embedding:
             freeze_patch_embedding(backbone)
         self.teacher = make_teacher(backbone) if objective.has_teacher else backbone
@@ -109,8 +99,6 @@ class SelfDistillation(Serialization, keras.Model):
         self._embed_function = tf.function(self._embed, reduce_retracing=True)
         self.__dict__["step_hooks"] = []  # Keras would track an attribute.
         self.built = True
-
-    # --- compiling --------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -130,14 +118,11 @@ class SelfDistillation(Serialization, keras.Model):
                 `jit_compile=False`.
             steps_per_execution: Number of training steps per call from Python.
             gradient_accumulation_steps: Number of parts that a replica's batch is worked through
-                in, one after the other, to save memory. The batch size is that of the whole step:
-                there is one update of student, teacher, center, queue and bank, the same as
-                without (but for BatchNormalization, whose statistics are those of a part).
-
-        Raises:
-            ValueError: If an argument is not what is expected.
+                in, one after the other, to save memory. Everything is updated once, as without
+                (but for BatchNormalization, whose statistics are those of a part).
         """
-        check_compile(optimizer, jit_compile, gradient_accumulation_steps)
+        checks.check_compile(optimizer, jit_compile)
+        parts = check_integer("gradient_accumulation_steps", gradient_accumulation_steps)
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
         super().compile(
@@ -149,29 +134,8 @@ class SelfDistillation(Serialization, keras.Model):
         )
         with self.distribute_strategy.scope():
             optimizer.build(self.trainable_variables)
-        self._compile_arguments = {
-            "jit_compile": jit_compile,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "gradient_accumulation_steps": gradient_accumulation_steps,
-        }
         self.compiles = jit_compile and not run_eagerly
-        self._training_step = TrainingStep(self, self.compiles, gradient_accumulation_steps)
-
-    def get_compile_config(self):
-        """Optimizer and switches, for `keras.models.load_model`."""
-        if not self.compiled:
-            return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, **self._compile_arguments}
-
-    def compile_from_config(self, config):
-        """Compiles a loaded model as it was."""
-        config = dict(config)
-        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
-        self.compile(optimizer, **config)
-
-    # --- training ---------------------------------------------------------------------------------
+        self.training_step = TrainingStep(self, self.compiles, parts)
 
     def fit(
         self,
@@ -194,34 +158,22 @@ class SelfDistillation(Serialization, keras.Model):
     ):
         """Trains on a `PairDataset`, or on a finite `tf.data.Dataset` of its batches.
 
-        At the end of every epoch the bank's records are pushed into the pairing before any other
-        callback runs. A further `fit` goes on with the order and the draws of the epochs that
-        follow.
-
-        Args:
-            x: The data set, which has an order and a batch size of its own. `y`, `batch_size`,
-                `shuffle`, weights and validation are there because `keras.Model.fit` has them.
-            epochs: Number of the last epoch, the first being 1.
-            verbose: 0, 1, 2 or "auto", as in Keras.
-            callbacks: List of `keras.callbacks.Callback`.
-            initial_epoch: Number of epochs that are done already.
-            steps_per_epoch: None, or the number of batches.
-
-        Returns:
-            The `History`.
+        The arguments are those of `keras.Model.fit`; `x` has an order and batches of its own, and
+        there is nothing to validate. At the end of every epoch the bank's records are pushed into
+        the pairing, ahead of all other callbacks. A further `fit` goes on with the epochs that
+        follow: with their order, and their draws.
 
         Raises:
             ValueError: If the data set does not fit the model, or there is validation data.
         """
-        self._warn_of_a_closed_gate(epochs - initial_epoch)
-        validated = validation_data is not None or bool(validation_split)
-        check_fit(self, x, steps_per_epoch, validated)
+        checks.warn_of_a_closed_gate(self.pairing, epochs - initial_epoch)
+        checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split)
         dataset = x.as_tf_dataset() if hasattr(x, "as_tf_dataset") else x
         if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
             # Keras would trace the step again with unknown shapes, which the crops can't have.
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
-        push = PushNeighbors(x if dataset is not x else None)
+        push = PushNeighbors(None if dataset is x else x)
         return super().fit(
             dataset,
             y,
@@ -236,22 +188,11 @@ class SelfDistillation(Serialization, keras.Model):
             steps_per_epoch=steps_per_epoch,
         )
 
-    def _warn_of_a_closed_gate(self, epochs):
-        window = getattr(self.pairing, "window", 0)
-        if self.pairing.pushes + epochs <= window:
-            logging.warning(
-                "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
-                "another image, and this is plain self-distillation. Train longer, or lower "
-                "`window` of the pairing.",
-                epochs,
-                window,
-            )
-
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):
         """Makes a `TrainingStep`; returns the epoch's mean loss and metrics so far."""
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        for name, value in self._training_step(batch).items():
+        for name, value in self.training_step(batch).items():
             self._means[name].update_state(value)
         return {name: mean.result() for name, mean in self._means.items()}
 
@@ -271,15 +212,10 @@ class SelfDistillation(Serialization, keras.Model):
         self.train_function = train_and_call_hooks
 
     def evaluate(self, *args, **kwargs):
-        """Refused: there is no loss on held-out images to speak of.
-
-        Raises:
-            ValueError: Always, with what to use instead.
-        """
+        """Raises ValueError: there is no loss on held-out images to speak of."""
         raise ValueError(
-            "Expected `evaluation.knn.knn_accuracy` on features of `embed`, or "
-            "`callbacks.OnlineKNN`: the loss of other images tells nothing of the features. "
-            "Received: a call of `evaluate`"
+            "Expected `callbacks.OnlineKNN`, or `evaluation.knn.knn_accuracy` on features of "
+            "`embed`: the loss of other images tells nothing. Received: a call of `evaluate`"
         )
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
@@ -297,10 +233,7 @@ class SelfDistillation(Serialization, keras.Model):
         layers = [self.student, *(head for head, _ in self.objective.heads)]
         return [variable for layer in layers for variable in layer.trainable_variables]
 
-    @property
-    def trainable_weights(self):
-        """The same as `trainable_variables`."""
-        return self.trainable_variables
+    trainable_weights = trainable_variables
 
     @property
     def non_trainable_variables(self):
@@ -313,8 +246,6 @@ class SelfDistillation(Serialization, keras.Model):
         """All weights that are not trained."""
         trained = {id(variable) for variable in self.trainable_variables}
         return [variable for variable in self.weights if id(variable) not in trained]
-
-    # --- features ---------------------------------------------------------------------------------
 
     def call(self, images, training=False):
         """What the teacher's backbone says of normalized images (B, H, W, C)."""
@@ -335,11 +266,7 @@ class SelfDistillation(Serialization, keras.Model):
             ValueError: If the images have other than four axes, or are other integers than uint8.
         """
         images = np.asarray(images)
-        if images.ndim != 4:
-            raise ValueError(
-                "Expected `images` of shape (B, H, W, C), one image being images[np.newaxis]. "
-                f"Received: images.shape={images.shape}"
-            )
+        checks.check_images(images)
         chunks = [np.zeros((0, self.teacher.output["features"].shape[-1]), np.float32)]
         for start in range(0, len(images), batch_size):
             chunk = tf.convert_to_tensor(images[start : start + batch_size])
@@ -347,29 +274,23 @@ class SelfDistillation(Serialization, keras.Model):
         return np.concatenate(chunks)
 
     def _embed(self, images):
-        crops = getattr(self.augment, "crops", None)  # A layer of one's own may have none.
-        size = crops.global_size if crops else global_size(self.teacher)
-        images = preprocess(images, size, *self.normalization)
+        augment = self.augment  # One of one's own may have none of these.
+        crops = getattr(augment, "crops", None)
+        size = crops.global_size if crops else checks.global_size(self.teacher)
+        mean, std = getattr(augment, "mean", IMAGENET_MEAN), getattr(augment, "std", IMAGENET_STD)
+        images = preprocess(images, size, mean, std)
         return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
 
-    @property
-    def normalization(self):
-        """Means and standard deviations that images in [0, 1] are normalized with."""
-        augment = self.augment
-        return getattr(augment, "mean", IMAGENET_MEAN), getattr(augment, "std", IMAGENET_STD)
-
     def load_torch_weights(self, weights):
-        """Continues public pretraining: student, teacher and heads of a PyTorch checkpoint.
+        """Continues public pretraining; center, optimizer and bank begin anew.
 
-        The center, the optimizer and the bank begin anew. A backbone alone, such as torchvision's,
-        is loaded by `backbones.load_torch_weights` before the model is built of it.
+        A backbone alone is loaded by `backbones.load_torch_weights`, before it is given to a model.
 
         Args:
-            weights: Mapping, or path to a .pth file, with the networks "student" and "teacher", as
-                the official AdaSim, DINO and EsViT code saves them.
+            weights: Mapping, or path to a .pth file, with the networks "student" and "teacher" and
+                their heads, as the official AdaSim, DINO and EsViT code saves them.
 
         Raises:
-            ValueError: If there are no such networks, or a name or shape doesn't fit; the message
-                lists all that don't, and nothing is loaded.
+            ValueError: If a network, name or shape doesn't fit; then nothing is loaded.
         """
         load_checkpoint(self, weights)

@@ -1,4 +1,4 @@
-"""Saving and loading a `SelfDistillation`: NumPy state and configuration."""
+"""Saving and loading a `SelfDistillation`: NumPy state, configuration and switches."""
 
 import keras
 import numpy as np
@@ -60,3 +60,21 @@ class Serialization:
 
     def build_from_config(self, config):
         """Nothing to do: the constructor builds."""
+
+    def get_compile_config(self):
+        """Optimizer and switches, for `keras.models.load_model`."""
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "jit_compile": self.training_step.jit_compile,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "gradient_accumulation_steps": self.training_step.accumulation_steps,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was."""
+        config = dict(config)
+        optimizer = keras.saving.deserialize_keras_object(config.pop("optimizer"))
+        self.compile(optimizer, **config)

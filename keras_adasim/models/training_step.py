@@ -35,33 +35,35 @@ class TrainingStep:
         self.jit_compile = jit_compile
         self.accumulation_steps = accumulation_steps
         self.num_replicas = model.distribute_strategy.num_replicas_in_sync
-        objective, augment = model.objective, model.augment
+        objective = model.objective
         student_heads = [student for student, _ in objective.heads]
-        teacher_heads = [teacher for _, teacher in objective.heads if teacher is not None]
+        # Without heads of its own the teacher goes through the student's.
+        teacher_heads = [t for _, t in objective.heads if t is not None] or student_heads
         modules = [model.student, model.teacher, *student_heads, *teacher_heads]
         check_synchronized(modules, self.num_replicas)
 
         def synchronizes(*modules):
             return self.num_replicas > 1 and any(map(has_batch_normalization, modules))
 
+        def compiled(function, when=True):
+            if not (jit_compile and when):
+                return function
+            return tf.function(function, jit_compile=True, autograph=False)
+
+        def part(function, *modules):
+            return compiled(function, when=not (whole or synchronizes(*modules)))
+
         exchanges = self.num_replicas > 1 and objective.exchanges
-        seam = exchanges or synchronizes(*modules) or accumulation_steps > 1
-        whole, parts = jit_compile and not seam, jit_compile and seam
-        # What is compiled, and with what; everything else runs as it is written below.
-        for name, is_compiled in {
-            # DINOAugment says whether XLA compiles its layers; of others that isn't known.
-            "augment": jit_compile and getattr(augment, "compilable", False),
-            "forward_backward": whole,
-            "encode_student": parts and not synchronizes(model.student),
-            "encode_teacher": parts and not synchronizes(model.teacher),
-            "student_heads": parts and not synchronizes(*student_heads),
-            "teacher_heads": parts and not synchronizes(*(teacher_heads or student_heads)),
-            "loss": parts,
-            "update": jit_compile,
-        }.items():
-            if is_compiled:
-                function = tf.function(getattr(self, name), jit_compile=True, autograph=False)
-                setattr(self, name, function)
+        whole = not (exchanges or synchronizes(*modules) or accumulation_steps > 1)
+        # DINOAugment says whether XLA compiles its layers; of others that isn't known.
+        self.augment = compiled(self.augment, when=getattr(model.augment, "compilable", False))
+        self.forward_backward = compiled(self.forward_backward, when=whole)
+        self.encode_student = part(self.encode_student, model.student)
+        self.encode_teacher = part(self.encode_teacher, model.teacher)
+        self.student_heads = part(objective.student_embeddings, *student_heads)
+        self.teacher_heads = part(objective.teacher_embeddings, *teacher_heads)
+        self.loss = part(objective.compute_loss)
+        self.update = compiled(self.update)
 
     def __call__(self, batch):
         """Makes a step.
@@ -141,28 +143,13 @@ class TrainingStep:
             outputs += [{name: out[i] for name, out in split.items()} for i in range(end - start)]
         return outputs
 
-    def student_heads(self, views):
-        """Runs the student's heads: a dictionary of tensors."""
-        return self.model.objective.student_embeddings(views)
-
-    def teacher_heads(self, views):
-        """Runs the teacher's heads: a dictionary of tensors."""
-        return self.model.objective.teacher_embeddings(views)
-
     # --- compare ----------------------------------------------------------------------------------
 
     def compare(self, student, teacher, features, step):
-        """Returns the scaled share of the loss to take gradients of, and what comes with it.
+        """Returns the share of the loss to take gradients of, and what comes with the loss.
 
-        Args:
-            student: Embeddings.
-            teacher: Embeddings of the two global views.
-            features: The teacher's features (B, D) of the two global views.
-            step: Int64 scalar.
-
-        Returns:
-            Tuple of a scalar, and a dictionary of `statistics` and `gathered` for the objective's
-            update, `metrics`, and `features`, (B, D), for the bank.
+        `features` are the teacher's of the two global views. With the loss come `statistics` and
+        `gathered` for the objective's update, `metrics`, and the `features` that the bank keeps.
         """
         model = self.model
         to_gather = model.objective.to_gather(student, teacher)
@@ -179,10 +166,6 @@ class TrainingStep:
             "metrics": {"loss": loss, "feature_std": feature_std(features[0]), **metrics},
             "features": self.feature_kept(features),
         }
-
-    def loss(self, student, teacher, gathered, first_row, step):
-        """Returns the replica's loss, its statistics and metrics."""
-        return self.model.objective.compute_loss(student, teacher, gathered, first_row, step)
 
     def feature_kept(self, features):
         """Returns the L2-normalized feature that the bank keeps, out of those of two views."""
@@ -216,9 +199,8 @@ class TrainingStep:
                 active = ~condition if active is None else active & ~condition
             rate = rates.get(id(variable))
             model.optimizer.update_variable(gradient, variable, step, active, rate)
-        students, teachers = parameter_pairs(
-            [(model.student, model.teacher), *model.objective.heads]
-        )
+        networks = [(model.student, model.teacher), *model.objective.heads]
+        students, teachers = parameter_pairs(networks)
         exponential_moving_average(teachers, students, model.momentum(step))
         model.objective.update(statistics, gathered, step)
 
