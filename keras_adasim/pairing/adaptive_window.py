@@ -35,10 +35,12 @@ class AdaptiveWindow(Pairing):
 
     Example:
     ```python
-    pairing = AdaptiveWindow(num_images=50_000, window=5)
-    for epoch in range(20):
-        ...  # train with pairing.partners(indices)
-        pairing.push(bank.ids, bank.similarities)
+    pairing = ka.pairing.AdaptiveWindow(num_images=4, window=2, topk=2, temperature=0.1)
+    ids = np.array([[0, 1], [1, 0], [2, 3], [2, 3]])  # The last image isn't its own neighbor.
+    for epoch in range(2):
+        pairing.push(ids, np.full((4, 2), 0.9))
+    ids, probabilities, gate = pairing.distribution(np.arange(4))
+    print(gate, pairing.partners(np.arange(4)))  # The gate of the last image is closed.
     ```
     """
 
@@ -110,20 +112,6 @@ class AdaptiveWindow(Pairing):
             "temperature": self.temperature,
             "seed": self.seed,
         }
-
-    def push(self, ids, similarities):
-        """Moves the window on by an epoch.
-
-        Args:
-            ids: (N, k) int array, the neighbors of every image as the bank recorded them. An
-                image that was not visited keeps its previous record.
-            similarities: (N, k) float array, their cosine similarities.
-
-        Raises:
-            ValueError: If a shape or dtype is wrong, an id is not in [0, N), or a similarity is
-                not in [-1, 1]. The window does not move then.
-        """
-        super().push(ids, similarities)
 
     def _record(self, ids, similarities):
         self._window.write(self._pushes % self.window, ids, similarities)
