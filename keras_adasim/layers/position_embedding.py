@@ -96,7 +96,7 @@ def bicubic_weights(target, size, as_stored):
         as_stored: Boolean tensor; where true the matrix is the identity.
 
     Returns:
-        Float32 `(target, size)`, rows summing to 1.
+        Float32 (target, size), rows summing to 1.
     """
     places = tf.range(target, dtype="float32")
     sources = (places + 0.5) * (size / (tf.cast(target, "float32") + 0.1)) - 0.5

@@ -26,7 +26,7 @@ class ProjectionHead(keras.layers.Layer):
         norm_last_layer: Whether all prototypes stay at norm 1. If not, the norms are trained too.
 
     Attributes:
-        weight_v: Float32 `(bottleneck_dim, K)`, the prototypes' directions, of any length.
+        weight_v: Float32 (bottleneck_dim, K), the prototypes' directions, of any length.
         weight_g: Float32 (1, K), the prototypes' norms, ones at first. It has two axes, so that
             optimizers treat it like PyTorch's (K, 1): with decay and LARS adaptation.
 

@@ -77,7 +77,7 @@ class WindowAttention(keras.layers.Layer):
         return tf.roll(tokens, (by, by), (1, 2)) if by else tokens
 
     def _bias(self, height, width):
-        """What is added to the scores, float32 `(windows or 1, heads, w * w, w * w)`."""
+        """What is added to the scores, float32 (windows or 1, heads, w * w, w * w)."""
         positions = relative_positions(self.window_size)
         # Along the second axis, where the gradient is a tensor and not a set of slices.
         bias = ops.take(ops.transpose(self.position_bias), positions, axis=1)[None]

@@ -45,7 +45,7 @@ def shift_mask(height, width, window_size, shift):
         shift: Rows and columns by which the map was rolled up and to the left.
 
     Returns:
-        Float32 `(windows, w * w, w * w)`, 0 for tokens that were neighbors and -100 for others.
+        Float32 (windows, w * w, w * w), 0 for tokens that were neighbors and -100 for others.
     """
     bands = [_bands(length, window_size, shift) for length in (height, width)]
     regions = 3 * bands[0][:, None] + bands[1]
@@ -61,7 +61,7 @@ def _bands(length, window_size, shift):
 
 
 def relative_positions(window_size):
-    """Number of the offset between any two tokens of a window, int `(w * w, w * w)`.
+    """Number of the offset between any two tokens of a window, int (w * w, w * w).
 
     Offsets are numbered row by row, from that of the last token seen from the first.
     """

@@ -84,13 +84,14 @@ class Objective(keras.layers.Layer):
         Args:
             student: What `student_embeddings` returned.
             teacher: What `teacher_embeddings` returned.
-            gathered: The tensors of `to_gather` from all replicas, `(global batch, ...)`.
+            gathered: The tensors of `to_gather` from all replicas, (global batch, ...).
             first_row: Integer tensor, the place of this replica's first image in the global batch.
             step: Int64 tensor, optimizer steps made so far: what schedules are functions of.
 
         Returns:
-            `(loss, statistics, metrics)`: a float32 scalar; a dictionary of tensors to be averaged
-            over the replicas for `update`; a dictionary of scalars named in `metric_names`.
+            Tuple of loss, statistics and metrics: a float32 scalar; a dictionary of tensors to be
+            averaged over the replicas for `update`; a dictionary of scalars named in
+            `metric_names`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `compute_loss`.")
 

@@ -45,6 +45,8 @@ class Optimizer(keras.optimizers.Optimizer):
             clipnorm = check_number("clipnorm", clipnorm, above=0, otherwise=no_clipping)
         learning_rate = _checked("learning_rate", learning_rate)
         super().__init__(learning_rate, weight_decay=weight_decay, clipnorm=clipnorm, name=name)
+        # Slots may be created outside of its scope.
+        self.strategy = tf.distribute.get_strategy()
 
     @property
     def weight_decay(self):
@@ -97,7 +99,7 @@ class Optimizer(keras.optimizers.Optimizer):
             dtype: Dtype; by default float32, or float64 for a float64 variable.
         """
         reference = variable.value if isinstance(variable, keras.Variable) else variable
-        with self._distribution_strategy.extended.colocate_vars_with(reference):
+        with self.strategy.extended.colocate_vars_with(reference):
             return self.add_variable(
                 shape=variable.shape if shape is None else shape,
                 dtype=_compute_dtype(variable) if dtype is None else dtype,
