@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import batch_norm
 from keras_adasim.layers.padded_convolution import PaddedConvolution
+from keras_adasim.layers.reference_defaults import batch_norm
 from keras_adasim.layers.residual_block import ResidualBlock
 from keras_adasim.layers.torch_names import batch_norm_names, convolution_names, prefixed
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import layer_norm
 from keras_adasim.layers.patch_embedding import PatchEmbedding
 from keras_adasim.layers.patch_merging import PatchMerging
+from keras_adasim.layers.reference_defaults import layer_norm
 from keras_adasim.layers.swin_block import SwinBlock
 from keras_adasim.layers.torch_names import convolution_names, layer_norm_names, prefixed
 
