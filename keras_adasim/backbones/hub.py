@@ -67,6 +67,7 @@ def load_hub_preset(preset, image_size=None, channels=None, **arguments):
     arguments |= _image_shape(preset, backbone, image_size)
     if arguments:
         backbone = _load(keras_hub, preset, **arguments)
+    _check_drop_path(keras_hub, preset, backbone)
     mean, std = _normalization(keras_hub, preset, backbone.inputs[0].shape[-1])
     return adapt(backbone, image_size, mean=mean, std=std)
 
@@ -126,6 +127,16 @@ def _check_arguments(preset, backbone, arguments):
                 f"Expected arguments that {type(backbone).__name__} takes. Received: "
                 f"{name}={value!r} for {PREFIX}{preset}. Leave it out."
             )
+
+
+def _check_drop_path(keras_hub, preset, backbone):
+    """The layer of KerasHub's DINOv2 (0.32) fails in training, and drops nothing where it runs."""
+    if isinstance(backbone, keras_hub.models.DINOV2Backbone) and backbone.drop_path_rate:
+        raise ValueError(
+            "Expected `drop_path_rate` to be 0 for KerasHub's DINOv2, whose drop path fails in "
+            f"training. Received: drop_path_rate={backbone.drop_path_rate} for {PREFIX}{preset}. "
+            "Pass drop_path_rate=0."
+        )
 
 
 def _image_shape(preset, backbone, image_size):

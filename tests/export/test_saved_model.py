@@ -246,3 +246,60 @@ def test_a_backbone_without_tokens(tmp_path):
     assert set(outputs) == {"features"}
     expected = backbone(preprocess(tf.constant(IMAGES), 16, IMAGENET_MEAN, IMAGENET_STD))
     np.testing.assert_allclose(outputs["features"], expected["features"], atol=1e-5)
+
+
+class Twice(keras.layers.Layer):
+    """A layer that isn't registered with Keras."""
+
+    def call(self, x):
+        return 2.0 * x
+
+
+def test_a_layer_that_is_not_registered(tmp_path):
+    """Such a backbone could be trained and then not be exported."""
+    images = keras.Input((None, None, 3))
+    features = keras.layers.GlobalAveragePooling2D()(Twice()(keras.layers.Conv2D(8, 3)(images)))
+    backbone = keras.Model(images, {"features": features})
+    export_backbone(backbone, tmp_path / "own", 16, MEAN, STD)
+    loaded = load_backbone(tmp_path / "own")
+    expected = backbone(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
+    np.testing.assert_allclose(loaded(IMAGES)["features"], expected, atol=1e-5)
+    assert loaded.metadata.not_stored_because == "Could not locate class 'Twice'"
+    with pytest.raises(ValueError, match=r"can't be rebuilt \(Could not locate class 'Twice'"):
+        backbones.get(tmp_path / "own")
+
+
+def test_training_goes_on_from_an_export(tmp_path, exported):
+    """The backbone itself is beside the SavedModel: trainable, synchronized, with drop path."""
+    for name, model in exported[0].items():
+        folder = exported[1][name].folder
+        assert Metadata.read(folder).not_stored_because is None
+        backbone = backbones.get(folder)
+        images = preprocess(tf.constant(IMAGES), 16, MEAN, STD)
+        np.testing.assert_array_equal(backbone(images)["features"], model(images)["features"])
+        assert type(backbone) is type(model)
+        assert len(backbone.trainable_weights) == len(model.trainable_weights)
+        assert [getattr(layer, "rate", None) for layer in sublayers(backbone)] == [
+            getattr(layer, "rate", None) for layer in sublayers(model)
+        ]
+
+
+def test_synchronized_layers_stay_so_where_training_goes_on(tmp_path):
+    export_backbone(convolutional(synchronized=True), tmp_path / "cnn", 16)
+    layers = sublayers(backbones.get(tmp_path / "cnn"))
+    assert [layer.synchronized for layer in layers if hasattr(layer, "synchronized")] == [True]
+
+
+def test_an_adapted_backbones_own_normalization(tmp_path):
+    images = keras.Input((None, None, 3))
+    model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
+    export_backbone(backbones.adapt(model, mean=MEAN, std=STD), tmp_path / "own", 16)
+    metadata = Metadata.read(tmp_path / "own")
+    assert (metadata.mean, metadata.std) == (list(MEAN), list(STD))
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    export_backbone(tiny(), "~/sm", 16)
+    assert Metadata.read("~/sm").feature_dim == 3
+    assert load_backbone("~/sm")(IMAGES)["features"].shape == (5, 3)
