@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import json
 import os
+import textwrap
 
 from keras_adasim.backbones.adapt import adapt
 from keras_adasim.files import expand
@@ -101,7 +102,7 @@ def _load(keras_hub, preset, **arguments):
         raise ValueError(
             f"Expected a KerasHub preset that can be loaded{' with ' * bool(options)}{options}. "
             f"Received: {PREFIX}{preset}, which gave {type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}. Check the name, the network, or the folder."
+            f"{textwrap.shorten(str(error), 200)}. Check the name, the network, or the folder."
         ) from error
 
 

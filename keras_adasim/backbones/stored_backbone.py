@@ -7,6 +7,7 @@ itself: its configuration and weights, in Keras' format.
 import json
 import os
 import re
+import textwrap
 import zipfile
 
 import keras
@@ -40,7 +41,7 @@ def store_backbone(backbone, folder):
     except (TypeError, ValueError) as error:
         path.unlink()
         unknown = re.search(r"Could not locate class '\w+'", str(error))
-        return unknown[0] if unknown else " ".join(str(error).split())[:200]
+        return unknown[0] if unknown else textwrap.shorten(str(error), 200)
     return None
 
 
@@ -74,7 +75,7 @@ def load_stored_backbone(folder):
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"Expected {os.fspath(path)!r} to hold a backbone of classes that Keras knows. "
-            f"Received: {' '.join(str(error).split())[:200]}. Import the module that registers "
+            f"Received: {textwrap.shorten(str(error), 200)}. Import the module that registers "
             "its classes, or export it again with `keras-adasim export RUN`."
         ) from error
     backbone.mean, backbone.std = tuple(metadata["mean"]), tuple(metadata["std"])
