@@ -82,6 +82,20 @@ class Backup(keras.callbacks.Callback):
         if self._finished > self._saved:
             self._save()
 
+    def restore(self, model):
+        """Loads the newest checkpoint into a model, without training it.
+
+        Args:
+            model: Model of the same shape as the one that was saved.
+
+        Returns:
+            Number of finished epochs; 0 if there is no checkpoint.
+        """
+        self.set_model(model)
+        self.on_train_begin()
+        model._initial_epoch = None
+        return self._finished
+
     def _checkpoints(self):
         """Complete checkpoints, oldest first."""
         if not self.directory.is_dir():
