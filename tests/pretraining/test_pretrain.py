@@ -16,7 +16,6 @@ import keras_adasim as ka
 from tests.models import tiny
 from tests.pretraining.runs import content, make_images, pretrain, small_backbone
 
-
 # TensorFlow says so whenever functions run eagerly.
 pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 
@@ -144,7 +143,7 @@ def test_runs_of_other_versions_are_refused_in_a_line(copy, images):
 def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, images, finished, capsys):
     assert pretrain(images, tmp_path / "new", dry_run=True) is None
     printed = capsys.readouterr().out
-    for word in ("images        24 of 3 channels", "steps         6 = 2 epochs x 3", "parameters"):
+    for word in ("images        24 of 3 channels", "steps         4 = 2 epochs x 2", "parameters"):
         assert word in printed
     for word in ("24 test images, classified by 24", "bank", "window", "checkpoint", "given"):
         assert word in printed
@@ -230,7 +229,7 @@ def test_in_a_thread(tmp_path, finished, images):
 
 def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys):
     def press(batch, logs=None):
-        if len(pressed) == 3:  # The first step of the second epoch.
+        if len(pressed) == 2:  # The first step of the second epoch.
             signal.raise_signal(signal.SIGINT)
         pressed.append(batch)
 
@@ -238,7 +237,7 @@ def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finishe
     callback = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
     with pytest.raises(KeyboardInterrupt):
         pretrain(images, tmp_path / "run", callbacks=[callback])
-    assert len(pressed) == 4  # That step was still made, and no other.
+    assert len(pressed) == 3  # That step was still made, and no other.
     printed = capsys.readouterr().out
     assert "stopping after this step" in printed
     assert "the same call goes on with epoch 2" in printed
