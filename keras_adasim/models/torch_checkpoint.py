@@ -12,12 +12,12 @@ def load_checkpoint(model, weights):
     """Loads student and teacher of a training checkpoint, backbones and heads.
 
     Args:
-        model: a `SelfDistillation`.
-        weights: mapping of "student" and "teacher" to mappings of PyTorch names to arrays, or a
+        model: A `SelfDistillation`.
+        weights: Mapping of "student" and "teacher" to mappings of PyTorch names to arrays, or a
             path to a .pth file with them, as the official AdaSim, DINO and EsViT code saves it.
 
     Raises:
-        ValueError: if there are no such networks, or a name or shape doesn't fit. Nothing is
+        ValueError: If there are no such networks, or a name or shape doesn't fit. Nothing is
             loaded then.
     """
     if isinstance(weights, str | os.PathLike):

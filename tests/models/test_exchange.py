@@ -62,12 +62,12 @@ def small_cnn(synchronized):
 CASES = {
     "gather": (tiny.vit, ToyContrast),
     # Where gradients are large, so is the rounding of those that should be zero: biases before a
-    # normalisation. Hence the features of a convolution, which differ, and a mild loss.
-    "batch normalisation in the head": (
+    # normalization. Hence the features of a convolution, which differ, and a mild loss.
+    "batch normalization in the head": (
         lambda: small_cnn(None),
         lambda: tiny.dino(use_bn=True, student_temperature=1.0, teacher_temperature=0.5),
     ),
-    "batch normalisation in the backbone": (lambda: small_cnn(True), tiny.dino),
+    "batch normalization in the backbone": (lambda: small_cnn(True), tiny.dino),
     "both": (lambda: small_cnn(True), ToyContrast),
 }
 

@@ -76,7 +76,7 @@ def train(model, steps=3, batch_size=8, **kwargs):
 
 
 def state(model):
-    """All variables by place and name, as NumPy arrays, the optimiser's included."""
+    """All variables by place and name, as NumPy arrays, the optimizer's included."""
     names = [variable.name for variable in model.variables]
     # The names of slots have counters in them.
     names += ["optimizer"] * len(model.optimizer.variables)
