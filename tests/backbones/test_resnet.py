@@ -204,7 +204,7 @@ def test_two_replicas_train_like_one_device(two_replicas):
         ({"filters": (4, 6.5)}, "`filters` to be a positive integer. Received: filters=6.5"),
         ({"num_blocks": (1, 1, 1)}, r"one entry for every stage.*num_blocks=\(1, 1, 1\)"),
         ({"stem": "mnist"}, "`stem` to be one of.*Received: stem='mnist'"),
-        ({"channels": -1}, "`channels` to be positive"),
+        ({"channels": -1}, "`channels` to be a positive integer"),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(arguments, message):
