@@ -50,6 +50,7 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim.backbones import ResNet, load_torch_weights, torch_state
+from keras_adasim.backbones.sublayers import sublayers
 from tests.backbones.backbone_contract import run_backbone_test
 from tests.models import tiny
 
@@ -172,9 +173,7 @@ def test_zero_init_residual_starts_every_block_as_its_shortcut():
 def test_batch_norm_moves_like_pytorchs_and_is_synchronized():
     model = ResNet(16, (4,), (1,))
     norms = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
+        layer for layer in sublayers(model) if isinstance(layer, keras.layers.BatchNormalization)
     ]
     assert len(norms) == 3
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {
