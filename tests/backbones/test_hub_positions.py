@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
 @pytest.mark.parametrize("trained_size", [8, 16])
 @pytest.mark.parametrize("change", [-0.5, 0.5])
 def test_what_is_learned_is_in_the_file(tmp_path, trained_size, change):
-    """Less than all of it used to come back: nothing, if the changes' sum was negative."""
+    """Less than all of it used to come back: nothing, if the changes' sum was positive."""
     backbone = adapt(hub_presets.dinov2(trained_size=trained_size))
     used = backbone.backbone.embeddings.interpolated_position_embeddings
     used.assign(used + change * np.random.default_rng(1).random(used.shape))

@@ -50,6 +50,7 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim.backbones import ResNet, load_torch_weights, torch_state
+from keras_adasim.backbones.sublayers import sublayers
 from tests.backbones.backbone_contract import run_backbone_test
 from tests.models import tiny
 
@@ -172,9 +173,7 @@ def test_zero_init_residual_starts_every_block_as_its_shortcut():
 def test_batch_norm_moves_like_pytorchs_and_is_synchronized():
     model = ResNet(16, (4,), (1,))
     norms = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
+        layer for layer in sublayers(model) if isinstance(layer, keras.layers.BatchNormalization)
     ]
     assert len(norms) == 3
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {
@@ -200,11 +199,11 @@ def test_two_replicas_train_like_one_device(two_replicas):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 0}, r"`image_size` to be positive integers. Received: \[0\]"),
-        ({"filters": (4, 6.5)}, r"`filters` to be positive integers. Received: \(4, 6.5\)"),
+        ({"image_size": 0}, "`image_size` to be a positive integer. Received: image_size=0"),
+        ({"filters": (4, 6.5)}, "`filters` to be a positive integer. Received: filters=6.5"),
         ({"num_blocks": (1, 1, 1)}, r"one entry for every stage.*num_blocks=\(1, 1, 1\)"),
         ({"stem": "mnist"}, "`stem` to be one of.*Received: stem='mnist'"),
-        ({"channels": -1}, "`channels` to be positive"),
+        ({"channels": -1}, "`channels` to be a positive integer"),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(arguments, message):

@@ -183,8 +183,8 @@ def test_refuses_sizes_that_the_patch_does_not_divide(shape):
     [
         ({"image_size": 30}, "`patch_size` to divide `image_size`.*image_size=30"),
         ({"num_heads": 3}, "`num_heads` to divide `embed_dim`.*num_heads=3"),
-        ({"depth": 0}, "`depth` to be a positive integer. Received: 0"),
-        ({"channels": 2.5}, "`channels` to be a positive integer. Received: 2.5"),
+        ({"depth": 0}, "`depth` to be a positive integer. Received: depth=0"),
+        ({"channels": 2.5}, "`channels` to be a positive integer. Received: channels=2.5"),
         ({"drop_path_rate": 1.0}, "`rate`.*below 1"),
     ],
 )
