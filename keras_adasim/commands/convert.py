@@ -22,21 +22,21 @@ Turns a PyTorch checkpoint into a SavedModel:
 
 def main(argv=None, program="convert"):
     """Reads the flags and converts."""
-    run(program, DESCRIPTION, define, start, argv)
+    run(program, DESCRIPTION, define, start, argv, required=("checkpoint", "backbone", "output"))
 
 
 def define(values):
     """Defines the flags."""
 
-    def string(name, text, required=False):
-        flags.DEFINE_string(name, None, text, required=required, flag_values=values)
+    def string(name, text):
+        flags.DEFINE_string(name, None, text, flag_values=values)
 
-    string("checkpoint", "A .pth, .safetensors or .npz file.", required=True)
+    string("checkpoint", "A .pth, .safetensors or .npz file.")
     string("key", "The network to take, such as teacher, if there are several.")
-    string("output", "Folder to write.", required=True)
+    string("output", "Folder to write.")
     names = list(backbones.PRESETS)
     text = "The checkpoint's backbone."
-    flags.DEFINE_enum("backbone", None, names, text, required=True, flag_values=values)
+    flags.DEFINE_enum("backbone", None, names, text, flag_values=values)
     for name, default, text in (
         ("patch_size", 16, "Side of a ViT's patches in pixels."),
         ("image_size", 224, "Side in pixels that images get."),

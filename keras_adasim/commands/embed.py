@@ -23,14 +23,14 @@ with the arrays `features` (N, D), `paths` (N,), and, if the folder has one sub-
 
 def main(argv=None, program="embed"):
     """Reads the flags and embeds."""
-    run(program, DESCRIPTION, define, start, argv)
+    run(program, DESCRIPTION, define, start, argv, required=("backbone", "data_dir", "out"))
 
 
 def define(values):
     """Defines the flags."""
-    flags.DEFINE_string("backbone", None, HELP, required=True, flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Folder of images.", required=True, flag_values=values)
-    flags.DEFINE_string("out", None, "File to write, .npz.", required=True, flag_values=values)
+    flags.DEFINE_string("backbone", None, HELP, flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of images.", flag_values=values)
+    flags.DEFINE_string("out", None, "File to write, .npz.", flag_values=values)
     flags.DEFINE_integer("batch_size", 256, "Images embedded at a time.", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace a file there.", flag_values=values)
 

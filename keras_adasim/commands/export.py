@@ -20,14 +20,14 @@ FORMATS = {
 
 def main(argv=None, program="export"):
     """Reads the flags and exports."""
-    run(program, DESCRIPTION, define, start, argv)
+    run(program, DESCRIPTION, define, start, argv, required=("backbone", "out"))
 
 
 def define(values):
     """Defines the flags."""
     kinds = "; ".join(f"{name}: {text}" for name, text in FORMATS.items())
-    flags.DEFINE_string("backbone", None, "Folder of the run.", required=True, flag_values=values)
-    flags.DEFINE_string("out", None, "What to write.", required=True, flag_values=values)
+    flags.DEFINE_string("backbone", None, "Folder of the run.", flag_values=values)
+    flags.DEFINE_string("out", None, "What to write.", flag_values=values)
     flags.DEFINE_enum("format", "savedmodel", list(FORMATS), f"{kinds}.", flag_values=values)
     flags.DEFINE_integer(
         "image_size", None, "Side in pixels that images get; the run's own.", flag_values=values

@@ -24,12 +24,12 @@ taken as they are.
 
 def main(argv=None, program="knn"):
     """Reads the flags and evaluates."""
-    run(program, DESCRIPTION, define, start, argv)
+    run(program, DESCRIPTION, define, start, argv, required=("backbone",))
 
 
 def define(values):
     """Defines the flags."""
-    flags.DEFINE_string("backbone", None, HELP, required=True, flag_values=values)
+    flags.DEFINE_string("backbone", None, HELP, flag_values=values)
     for name, text in (
         ("data_dir", "Folder with train/ and test/ or val/."),
         ("tfds", "TensorFlow Datasets' name of the data, instead of a folder."),

@@ -7,6 +7,7 @@ import textwrap
 
 from absl import flags
 
+MENDABLE = (ValueError, OSError, ImportError, flags.Error)
 STATUSES = {
     0: "done",
     1: "failed while it ran; the message names the file with the traceback",
@@ -15,7 +16,7 @@ STATUSES = {
 }
 
 
-def run(program, description, define, main, argv=None, help_text=None):
+def run(program, description, define, main, argv=None, help_text=None, required=()):
     """Parses flags and runs a command.
 
     A wrong flag, path or setting is printed as one line on standard error, with status 2; whatever
@@ -28,6 +29,7 @@ def run(program, description, define, main, argv=None, help_text=None):
         main: Function of these parsed `flags.FlagValues`.
         argv: Arguments without the program's name; those of the process by default.
         help_text: Function from the parsed flags to a short help; by default `--help` lists all.
+        required: Names of the flags that must be given.
     """
     values = flags.FlagValues()
     define(values)
@@ -40,6 +42,7 @@ def run(program, description, define, main, argv=None, help_text=None):
         elif values.help:
             print(help_text(values))
         else:
+            check_required(values, required)
             main(values)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -51,29 +54,35 @@ def run(program, description, define, main, argv=None, help_text=None):
 
 
 def parse(values, program, argv):
-    """Parses arguments, all of which must be flags; `--help` passes over what is required."""
-    if {"--help", "--helpfull", "-h"} & set(argv):
-        argv = ["--help" if word == "-h" else word for word in argv]
-        for name in values:
-            values[name].using_default_value = True
-        values.validate_all_flags = lambda: None
-    left = values([program, *argv])
+    """Parses arguments, all of which must be flags."""
+    left = values([program, *("--help" if word == "-h" else word for word in argv)])
     if len(left) > 1:
         raise flags.Error(f"Expected flags only. Received: {left[1]!r}. `--help` lists them.")
+
+
+def check_required(values, names):
+    """Raises an error that names the first flag that is missing."""
+    for name in names:
+        if values[name].value is None:
+            raise flags.Error(
+                f"Expected --{name}={name.upper()}: {values[name].help} `--help` lists all."
+            )
 
 
 def status(error):
     """2 for what a user can mend before anything ran, else 1."""
     failed = any("traceback" in note.lower() for note in getattr(error, "__notes__", ()))
-    return 2 if isinstance(error, ValueError | OSError | flags.Error) and not failed else 1
+    return 2 if isinstance(error, MENDABLE) and not failed else 1
 
 
 def one_line(error, values):
     """An error's message and notes in one line, arguments named as the flags that they are."""
-    parts = [str(error) or "no message", *getattr(error, "__notes__", ())]
-    if not isinstance(error, ValueError | OSError | flags.Error):
-        parts[0] = f"{type(error).__name__}: {parts[0].splitlines()[0]}"
-    text = " ".join(". ".join(part.rstrip(".") for part in parts).split())
+    message = str(error) or "no message"
+    if not isinstance(error, MENDABLE):
+        message = f"{type(error).__name__}: {message.splitlines()[0]}"
+    sentences = [message, *getattr(error, "__notes__", ())]
+    text = ". ".join(part.rstrip(".") for part in sentences[:-1])
+    text = " ".join(f"{text}. {sentences[-1]}".split() if text else sentences[-1].split())
 
     def as_flag(match):
         return f"--{match[1]}" if match[1] in values else match[0]

@@ -73,7 +73,7 @@ def make_backbone(backbone, decision):
     """The student's backbone: of a name with its settings, or the user's own."""
     if not is_preset(backbone):
         size = decision.given.get("image_size")
-        return backbones.get(backbone, image_size=size, channels=decision["channels"])
+        return backbones.get(backbone, size, decision.given.get("channels"))
     settings = [setting.name for setting in owned_by(backbone, backbones.PRESETS[backbone])]
     return backbones.get(
         backbone,
@@ -83,10 +83,18 @@ def make_backbone(backbone, decision):
     )
 
 
-def own_size(backbone, own_augment):
-    """Side of the images that the user's own parts were built for; None leaves it to be chosen."""
+def own_settings(backbone, own_augment):
+    """Settings that the user's own backbone or augmentation was built with.
+
+    Args:
+        backbone: Name of a preset, or a built backbone.
+        own_augment: The user's augmentation, or None.
+    """
     crops = getattr(own_augment, "crops", None)
-    return crops.global_size if crops else getattr(backbone, "image_size", None)
+    found = {"image_size": crops.global_size if crops else getattr(backbone, "image_size", None)}
+    for name in ("mean", "std"):
+        found[name] = getattr(own_augment, name, None) or getattr(backbone, name, None)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def make_crops(image_size, global_scale, local_size, local_scale, num_local, ratio):
@@ -165,7 +173,7 @@ def make_objective(values, steps_per_epoch):
         if setting.name.endswith(("_epoch", "_epochs")):
             arguments[setting.name.replace("_epoch", "_step")] = value * steps_per_epoch
         else:
-            arguments[setting.name] = _constant(value)
+            arguments[setting.name] = _rate(value) if setting.name.endswith("_rate") else value
     if "seed" in inspect.signature(kind).parameters:
         arguments["seed"] = values["seed"]
     warmup = values["warmup_teacher_temperature_epochs"]
@@ -179,8 +187,8 @@ def make_objective(values, steps_per_epoch):
     return kind(**arguments)
 
 
-def _constant(value):
-    """A number that was typed where a word could stand; `none` is None."""
+def _rate(value):
+    """A rate that is typed where a word may stand; `none` is None."""
     if not isinstance(value, str):
         return value
     if value.lower() == "none":

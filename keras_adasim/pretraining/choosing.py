@@ -8,8 +8,7 @@ from keras_adasim.pretraining.settings import SMALL_BACKBONE
 
 # What each setting that is chosen follows from.
 RULES = {
-    "image_size": "on a GPU 224 pixels, 96 or 32 for smaller images; on a CPU 64, or 32; or the "
-    "size that the backbone was built for",
+    "image_size": "on a GPU 224 pixels, 96 or 32 for smaller images; on a CPU 64, or 32",
     "patch_size": "16 patches a view on a CPU, up to 196 on a GPU",
     "local_size": "half of image_size",
     "epochs": "as many as the device works through in some minutes (small network on a CPU) or "
@@ -40,7 +39,7 @@ RULES = {
 }
 
 
-def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, own_size=None):
+def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, image_size=None):
     """Settings for a source of images on this machine.
 
     Prototypes and momentum follow lightly-train's scaling of DINO to small sets, less for sets
@@ -54,14 +53,14 @@ def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, own_
         pretrained: Whether it brings weights, which then go on.
         known: Names of the settings that the run has; others are not chosen.
         epochs: How many epochs are wanted; None chooses.
-        own_size: Side of the images that the backbone or the augmentation was built for.
+        image_size: Side of the views that is wanted; None chooses.
 
     Returns:
         Dict of values by name; `RULES` has their reasons.
     """
     small, residual = backbone == SMALL_BACKBONE, backbone.startswith("resnet")
-    image_size, patch_size = sizes(side, gpu)
-    image_size = own_size or image_size
+    size, patch_size = sizes(side, gpu)
+    image_size = image_size or size
     epochs = epochs or number_of_epochs(num_images, gpu, small)
     batch = batch_size(num_images, gpu)
     rate = 2e-3 if small else 0.03 if residual else 1e-4 if pretrained else 5e-4

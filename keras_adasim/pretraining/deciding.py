@@ -59,22 +59,25 @@ class Decision:
         names = inspect.signature(function).parameters
         return {name: self[name] for name in names if name in SETTINGS}
 
-    def choose(self, source, own_size=None):
+    def choose(self, source, own=None):
         """Settles what is left.
 
         Args:
             source: The training images.
-            own_size: Side of the images that the backbone or the augmentation was built for.
+            own: Dict of settings that the user's own backbone or augmentation was built with.
 
         Raises:
-            ValueError: If a setting is one of another method's, or another size was given.
+            ValueError: If a setting is one of another method's, or another value was given for one
+                of `own`.
         """
-        chosen = {} if own_size is None else {"image_size": own_size}
-        if self.given.get("image_size", own_size) != own_size and own_size is not None:
-            raise ValueError(
-                f"Expected `image_size` to be {own_size}, which backbone or augmentation has. "
-                f"Received: image_size={self.given['image_size']}"
-            )
+        own = own or {}
+        for name, value in own.items():
+            if remembered(self.given.get(name, value)) != remembered(value):
+                raise ValueError(
+                    f"Expected `{name}` to be {value}, which the backbone or the augmentation was "
+                    f"built with. Received: {name}={self.given[name]}"
+                )
+        chosen = {}
         if self._chooses:
             chosen = choosing.choose(
                 num_images=len(source),
@@ -84,19 +87,19 @@ class Decision:
                 pretrained=isinstance(self["backbone"], str) and self["backbone"] not in PRESETS,
                 known={*applicable(self._axes("adamw")), *applicable(self._axes("sgd"))},
                 epochs=self.given.get("epochs"),
-                own_size=self.given.get("image_size", own_size),
+                image_size=self.given.get("image_size", own.get("image_size")),
             )
         optimizer = self._fixed.get("optimizer", chosen.get("optimizer", self["optimizer"]))
         axes = self._axes(optimizer)
         check_names(self.given, axes)
-        values = {**applicable(axes), **chosen, **self._fixed}
-        if values["channels"] == 1 and not {"mean", "std"} & set(self._fixed):
+        values = {**applicable(axes), **chosen, **own, **self._fixed}
+        if values["channels"] == 1 and not {"mean", "std"} & {*own, *self._fixed}:
             values |= {"mean": (0.45,), "std": (0.22,)}  # About ImageNet's, in gray.
         known = {*applicable(axes), *AXES}
         self.values = {name: value for name, value in values.items() if name in known}
         self.reasons = {
-            name: choosing.RULES[name]
-            for name in chosen
+            name: "of your backbone or augmentation" if name in own else choosing.RULES[name]
+            for name in {**chosen, **own}
             if name in self.values and name not in self._fixed
         }
 
