@@ -3,7 +3,7 @@
     python benchmarks/pairings.py --data_dir=cifar10
 
 Every cell is a run of `recipes/pretrain.py` on a subset of the images, with a window of a quarter
-of the epochs, in runs/pairings_PAIRING_SEED; a run that is finished isn't run again, a broken one
+of the epochs, in a folder of its own in runs/; a run that is finished isn't run again, a broken one
 is continued. The table goes to benchmarks/pairings.md.
 """
 
@@ -16,11 +16,13 @@ import sys
 import numpy as np
 from absl import app, flags
 
+from keras_adasim.files import expand, write_file
+
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with train/ and test/.", required=True)
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Where the runs go.")
 IMAGES = flags.DEFINE_integer("images", 2000, "Training images, drawn once.")
 EPOCHS = flags.DEFINE_integer("epochs", 40, "Epochs of every run.")
-SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds 0 to this.")
+SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds, from 0.")
 OUTPUT = flags.DEFINE_string("output", "benchmarks/pairings.md", "The table.")
 
 PAIRINGS = ("self", "nearest", "adasim", "oracle")
@@ -28,30 +30,30 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def command(pairing, seed):
-    """The command of one cell."""
-    window = EPOCHS.value // 4
+    """The command of one cell, without its folder."""
+    window = [f"--window={EPOCHS.value // 4}"] if pairing == "adasim" else []
     return [
         "recipes/pretrain.py",
         f"--data_dir={DATA_DIR.value}",
         f"--limit={IMAGES.value}",
         f"--epochs={EPOCHS.value}",
-        f"--window={window}",
+        *window,
         f"--warmup_epochs={EPOCHS.value // 10}",
         "--knn_every=1",
         "--knn_images=2000",
         f"--pairing={pairing}",
         f"--seed={seed}",
-        f"--runs_dir={RUNS_DIR.value}",
-        f"--name=pairings_{pairing}_{seed}",
     ]
 
 
 def run(pairing, seed):
     """Runs a cell, and returns its epochs as dictionaries."""
-    log = pathlib.Path(RUNS_DIR.value) / f"pairings_{pairing}_{seed}" / "log.csv"
-    if not (log.parent / "result.json").exists():
-        subprocess.run([sys.executable, *command(pairing, seed)], cwd=ROOT, check=True)
-    with log.open() as file:
+    name = f"pairings_{IMAGES.value}_{EPOCHS.value}_{pairing}_{seed}"
+    out = expand(RUNS_DIR.value) / name
+    if not (out / "result.json").exists():
+        script, *words = command(pairing, seed)
+        subprocess.run([sys.executable, ROOT / script, *words, f"--out={out}"], check=True)
+    with (out / "log.csv").open() as file:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
 
 
@@ -76,8 +78,7 @@ def table(results):
 
 def shown(words):
     """A command as others would type it."""
-    line = " ".join(word for word in words if not word.startswith("--runs_dir"))
-    return line.replace(DATA_DIR.value, "cifar10")
+    return " ".join(words).replace(DATA_DIR.value, "cifar10")
 
 
 def main(_):
@@ -96,10 +97,12 @@ def main(_):
         "",
         "    python " + shown(command("PAIRING", "SEED")),
         "",
+        f"with --window={EPOCHS.value // 4} besides for adasim.",
+        "",
         *table(results),
         "",
     ]
-    pathlib.Path(OUTPUT.value).write_text("\n".join(text))
+    write_file(OUTPUT.value, "\n".join(text))
 
 
 if __name__ == "__main__":
