@@ -103,7 +103,7 @@ def test_images_without_labels_are_refused_before_training(images, tmp_path, cap
     with pytest.raises(SystemExit) as stopped:
         grid.main(places(images / "train" / "dark", tmp_path))
     assert stopped.value.code == 2
-    assert "one folder per class" in capsys.readouterr().err
+    assert "one sub-folder per class" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
