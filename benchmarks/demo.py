@@ -9,7 +9,6 @@ tables go to benchmarks/demo.md. A run takes about three minutes on two cores.
 
 import json
 import pathlib
-import platform
 import subprocess
 import sys
 
@@ -67,7 +66,7 @@ def mean_and_error(values):
 
 def share(result, name):
     """A share in percent, or a dash for a pairing that has none."""
-    return f"{100 * result[name]:.1f}" if name in result else "-"
+    return "-" if result.get(name) is None else f"{100 * result[name]:.1f}"
 
 
 def standard_error(result):
@@ -91,8 +90,8 @@ def means(results):
         row = [f"`{pairing}`", mean_and_error(accuracies)]
         row.append("-" if pairing == "self" else mean_and_error(gains))
         for name in ("gate_open", "partner_is_self", "partner_purity"):
-            known = name in runs[0]
-            row.append(mean_and_error([run[name] for run in runs]) if known else "-")
+            values = [run.get(name) for run in runs]
+            row.append("-" if None in values else mean_and_error(values))
         rows.append(row)
     head = ("pairing", "k-NN", "difference", "gate open", "partner is self")
     return table((*head, "partner of the same photograph"), rows)
@@ -120,7 +119,7 @@ def page(results):
         epochs=first["epochs"],
         raw=100 * first["knn_raw_pixels"],
         before=mean_and_error([run["knn_before"] for run in results["self"]]),
-        machine=f"Machine: {platform.machine()}, {', '.join(first['provenance']['devices'])}",
+        machine="Machine: " + ", ".join(first["provenance"]["devices"]),
     )
     parts = [MEANS.format(seeds=SEEDS.value), means(results) + "\n", RUNS, single(results) + "\n"]
     return "\n".join([introduction, *parts])

@@ -29,15 +29,20 @@ PAIRINGS = ("self", "nearest", "adasim", "oracle")
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+def window():
+    """Epochs that vote: a quarter of all."""
+    return max(1, EPOCHS.value // 4)
+
+
 def command(pairing, seed):
     """The command of one cell, without its folder."""
-    window = [f"--window={EPOCHS.value // 4}"] if pairing == "adasim" else []
+    own = [f"--window={window()}"] if pairing == "adasim" else []
     return [
         "recipes/pretrain.py",
         f"--data_dir={DATA_DIR.value}",
         f"--limit={IMAGES.value}",
         f"--epochs={EPOCHS.value}",
-        *window,
+        *own,
         f"--warmup_epochs={EPOCHS.value // 10}",
         "--knn_every=1",
         "--knn_images=2000",
@@ -90,14 +95,14 @@ def main(_):
         f"`python benchmarks/pairings.py --images={IMAGES.value} --epochs={EPOCHS.value} "
         f"--seeds={SEEDS.value} --data_dir=cifar10`",
         "",
-        f"{IMAGES.value} training images, {EPOCHS.value} epochs, window of {EPOCHS.value // 4}; "
+        f"{IMAGES.value} training images, {EPOCHS.value} epochs, window of {window()}; "
         f"mean ± standard deviation over {SEEDS.value} seeds, in percent. k-NN (k = 20) of the "
         "teacher, 2,000 training images voting on 2,000 test images. Machine: "
         f"{platform.machine()}, CPU, float32. Each cell is",
         "",
         "    python " + shown(command("PAIRING", "SEED")),
         "",
-        f"with --window={EPOCHS.value // 4} besides for adasim.",
+        f"with --window={window()} besides for adasim.",
         "",
         *table(results),
         "",
