@@ -40,7 +40,7 @@ RULES = {
 }
 
 
-def choose(num_images, side, gpu, backbone, known, epochs=None, own_size=None):
+def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, own_size=None):
     """Settings for a source of images on this machine.
 
     Prototypes and momentum follow lightly-train's scaling of DINO to small sets, less for sets
@@ -50,8 +50,8 @@ def choose(num_images, side, gpu, backbone, known, epochs=None, own_size=None):
         num_images: Number of images N.
         side: Typical shorter side of the images, in pixels.
         gpu: Whether there is one.
-        backbone: Name of the backbone; of those that are no preset, such as `hub:...`, pretrained
-            weights are expected.
+        backbone: Name of the backbone.
+        pretrained: Whether it brings weights, which then go on.
         known: Names of the settings that the run has; others are not chosen.
         epochs: How many epochs are wanted; None chooses.
         own_size: Side of the images that the backbone or the augmentation was built for.
@@ -60,7 +60,6 @@ def choose(num_images, side, gpu, backbone, known, epochs=None, own_size=None):
         Dict of values by name; `RULES` has their reasons.
     """
     small, residual = backbone == SMALL_BACKBONE, backbone.startswith("resnet")
-    pretrained = not backbone.startswith(("vit_", "resnet", "swin_"))
     image_size, patch_size = sizes(side, gpu)
     image_size = own_size or image_size
     epochs = epochs or number_of_epochs(num_images, gpu, small)

@@ -4,6 +4,7 @@ import inspect
 
 import tensorflow as tf
 
+from keras_adasim.backbones import PRESETS
 from keras_adasim.pretraining import choosing
 from keras_adasim.pretraining.settings import (
     AXES,
@@ -80,6 +81,7 @@ class Decision:
                 side=choosing.typical_side(source),
                 gpu=bool(tf.config.list_physical_devices("GPU")),
                 backbone=name_of(self["backbone"]),
+                pretrained=isinstance(self["backbone"], str) and self["backbone"] not in PRESETS,
                 known={*applicable(self._axes("adamw")), *applicable(self._axes("sgd"))},
                 epochs=self.given.get("epochs"),
                 own_size=self.given.get("image_size", own_size),

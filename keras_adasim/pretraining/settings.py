@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras_adasim import augment, backbones, objectives, optimizers
 from keras_adasim.docstrings import argument_help
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from keras_adasim.pairing import AdaptiveWindow, NearestNeighbor
+from keras_adasim.pairing import AdaptiveWindow
 
 # The network that learns within minutes on a CPU.
 SMALL_BACKBONE = "vit_mini"
@@ -182,8 +182,7 @@ def build_table():
         *objectives_by_name().items(),
         *backbones.PRESETS.items(),
         *OPTIMIZERS.items(),
-        ("adasim", AdaptiveWindow),
-        ("nearest", NearestNeighbor),
+        ("", AdaptiveWindow),  # The other pairings pass over them, to be compared with it.
         ("", augment.MultiCrop),
         ("", augment.DINOAugment),
     ):

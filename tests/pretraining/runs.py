@@ -8,7 +8,7 @@ import numpy as np
 import keras_adasim as ka
 from tests.models import tiny
 
-SMALL = {"epochs": 2, "batch_size": 8, "window": 1, "topk": 4, "warmup_epochs": 1, "knn_k": 3}
+SMALL = {"epochs": 2, "batch_size": 12, "window": 1, "topk": 4, "warmup_epochs": 1, "knn_k": 3}
 SMALL |= {"out_dim": 16, "hidden_dim": 8, "bottleneck_dim": 4, "xla": "no"}
 
 
