@@ -234,7 +234,7 @@ def measured(result):
     return {
         "images": result["provenance"]["images"],
         "epochs": result["epochs"],
-        "window": settings.get("window", "-"),
+        "window": settings["window"],
         "seed": settings["seed"],
         "k-NN raw pixels": f"{result['knn_raw_pixels']:.3f}",
         "k-NN untrained": f"{result['knn_before']:.3f}",

@@ -36,13 +36,12 @@ def window():
 
 def command(pairing, seed):
     """The command of one cell, without its folder."""
-    own = [f"--window={window()}"] if pairing == "adasim" else []
     return [
         "recipes/pretrain.py",
         f"--data_dir={DATA_DIR.value}",
         f"--limit={IMAGES.value}",
         f"--epochs={EPOCHS.value}",
-        *own,
+        f"--window={window()}",
         f"--warmup_epochs={EPOCHS.value // 10}",
         "--knn_every=1",
         "--knn_images=2000",
@@ -101,8 +100,6 @@ def main(_):
         f"{platform.machine()}, CPU, float32. Each cell is",
         "",
         "    python " + shown(command("PAIRING", "SEED")),
-        "",
-        f"with --window={window()} besides for adasim.",
         "",
         *table(results),
         "",

@@ -109,7 +109,7 @@ def test_images_without_labels_are_refused_before_training(images, tmp_path, cap
 
 def test_the_command_of_a_cell_has_what_changes_it():
     words = ["--global_scale=0.2,1.0", "--data_dir=/somewhere", "--runs_dir=x", "--devices=2"]
-    words += ["--seed=3", "--objective=byol", "--pairing=self,adasim", "--window=4"]
+    words += ["--seed=3", "--objective=byol,nnclr", "--pairing=self", "--queue_size=64"]
     (alone, given), (other, more) = grid.cells_of(parsed(*words))
     line = grid.command_of(alone, given)
     assert line == (
@@ -117,7 +117,7 @@ def test_the_command_of_a_cell_has_what_changes_it():
         "--backbone=resnet18_cifar --global_scale=0.2,1.0 --seed=3"
     )
     # A flag that one of the cells has no use for used to be in its command.
-    assert grid.command_of(other, more).endswith("--seed=3 --window=4")
+    assert grid.command_of(other, more).endswith("--queue_size=64 --seed=3")
     names = {grid.name_of(alone, given, each) for each in (line, line.replace("3", "4"))}
     assert len(names) == 2
 
@@ -156,6 +156,7 @@ def test_what_an_objective_has_otherwise_is_a_setting_of_its_own(name):
         ("byol", {"out_dim": 256, "hidden_dim": 1024, "num_layers": 2}),
         ("simsiam", {"out_dim": 2048, "num_layers": 2, "predictor_learning_rate": None}),
         ("simclr", {"out_dim": 128, "hidden_dim": 512, "num_layers": 2, "temperature": 0.5}),
+        ("moco_v3", {"num_layers": 2, "predictor_last_norm": "none", "temperature": 1.0}),
         ("nnclr", {"out_dim": 256, "num_layers": 2, "queue_size": 4096, "temperature": 0.5}),
     ],
 )
