@@ -3,68 +3,60 @@
 Benchmark: lightly's CIFAR-10 benchmark, whose published k-NN accuracies for plain self-distillation
 with ResNet-18, batch 128 and 200 epochs are DINO .840, BYOL .869, SimSiam .819, NNCLR .834 and
 SimCLR .847. Settings as there: SGD of 0.06 with momentum 0.9 and weight decay 5e-4, cosine without
-warm-up, k-NN of 200 neighbours at temperature 0.1, heads as in its `cifar10_benchmark.py`. What
+warm-up, k-NN of 200 neighbors at temperature 0.1, heads as in its `cifar10_benchmark.py`. What
 differs: the objectives are the papers' (NNCLR contrasts with the predictions alone, SimSiam's last
-normalisation has no scale), DINO's and SimCLR's normalisations see both views together, and the
+normalization has no scale), DINO's and SimCLR's normalizations see both views together, and the
 window, which lightly has none of, has 20 epochs and a sampling temperature of 0.01.
 
-Every cell is a run of its own in runs/, appended as a row to a table when it is finished. A cell
-whose row is there, with the same command, isn't run again, and a broken one is continued.
+`--objective`, `--pairing` and `--backbone` take several names, separated by commas; all other flags
+are those of `keras-adasim pretrain`. Every cell is a run of its own in runs/, and a row of a table
+when it is finished. A cell whose row is there, with the same command, isn't run again, and a broken
+one is continued.
 
 Hardware: one GPU. Time: not measured with this code; on a CPU use --limit, --epochs and --window.
-Expected: about the figures above for --pairings=self; benchmarks/grid.md has what was measured.
+Expected: about the figures above for --pairing=self; benchmarks/grid.md has what was measured.
 
-    python recipes/cifar10_grid.py --data_dir=cifar10 --objectives=dino,byol \
-        --pairings=self,nearest,adasim,oracle --backbones=resnet18_cifar
+    python benchmarks/grid.py --data_dir=cifar10 --objective=dino,byol \
+        --pairing=self,nearest,adasim,oracle --backbone=resnet18_cifar
 """
 
-import functools
 import hashlib
-import importlib
 import itertools
-import operator
 import os
-import pathlib
 import platform
 
-import building
 import keras
-import networks
-import runner
 import tensorflow as tf
 from absl import flags
-from settings import SETTINGS, pick
 
-from keras_adasim import command
-
-BACKBONES = ("resnet18_cifar", "vit_tiny", "swin_tiny")
-PAIRINGS = ("self", "nearest", "adasim", "oracle")
-COLUMNS = (
-    "objective",
-    "pairing",
-    "backbone",
-    "images",
-    "epochs",
-    "window",
-    "seed",
-    "k-NN raw pixels",
-    "k-NN untrained",
-    "k-NN",
-    "gate open",
-    "images/s",
-    "hardware",
-    "command",
+from keras_adasim import backbones
+from keras_adasim.commands import pretrain_flags
+from keras_adasim.commands.running import run
+from keras_adasim.files import expand
+from keras_adasim.pretraining import building, pretrain
+from keras_adasim.pretraining.settings import (
+    MACHINE,
+    SETTINGS,
+    applicable,
+    closest,
+    objectives_by_name,
 )
+
+AXES = ("objective", "pairing", "backbone")
+COLUMNS = (*AXES, "images", "epochs", "window", "seed")
+COLUMNS += ("k-NN raw pixels", "k-NN untrained", "k-NN", "gate open", "images/s", "hardware")
+COLUMNS += ("command",)
 DEFAULTS = {
+    "backbone": "resnet18_cifar",
     "image_size": 32,
     "patch_size": 4,
-    "attention_window": 4,
+    "window_size": 4,
     "batch_size": 128,
     "epochs": 200,
     "window": 20,
     "sampling_temperature": 0.01,
     "optimizer": "sgd",
-    # The flag is per 256 images, lightly's 0.06 per 128.
+    # The setting is per 256 images, lightly's 0.06 per 128.
     "learning_rate": 0.12,
     "final_learning_rate": 0.0,
     "warmup_epochs": 0,
@@ -75,126 +67,175 @@ DEFAULTS = {
     "final_momentum": 0.99,
     "drop_path_rate": 0.0,
     "policy": "symmetric",
-    "leave_out": ("blur",),
+    "exclude": ("blur",),
     "global_scale": (0.08, 1.0),
     "knn_k": 200,
     "knn_temperature": 0.1,
     "knn_images": 50_000,
 }
-# Where a run takes its images from and leaves its files changes no result.
-PLACES = ("data_dir", "tfds", "tfds_dir", "runs_dir", "name", "in_memory", "pairing")
+# What lightly's benchmark sets otherwise for one objective; one without an entry has its own
+# defaults.
+PER_OBJECTIVE = {
+    "dino": {
+        "out_dim": 2048,
+        "num_layers": 2,
+        "use_bn": True,
+        "policy": "dino",
+        "global_scale": (0.4, 1.0),
+    },
+    "esvit": {
+        "out_dim": 2048,
+        "num_layers": 2,
+        "policy": "dino",
+        "global_scale": (0.4, 1.0),
+    },
+    "byol": {
+        "hidden_dim": 1024,
+        "policy": "dino",
+        # lightly's loss is a quarter of the paper's: the same steps need a quarter of the rate,
+        # and four times the decay.
+        "learning_rate": 0.03,
+        "weight_decay": 2e-3,
+        "final_weight_decay": 2e-3,
+    },
+    "simsiam": {"num_layers": 2, "predictor_learning_rate": None},
+    # lightly has no MoCo-v3; these are the paper's for ResNets, with BYOL's widths.
+    "moco_v3": {
+        "hidden_dim": 1024,
+        "num_layers": 2,
+        "predictor_last_norm": "none",
+        "temperature": 1.0,
+        "policy": "dino",
+    },
+    "simclr": {"hidden_dim": 512, "temperature": 0.5},
+    "nnclr": {"num_layers": 2, "queue_size": 4096, "temperature": 0.5},
+}
 
 
-def find_methods():
-    """The methods of all recipes, by name."""
-    here = pathlib.Path(__file__)
-    files = [file for file in sorted(here.parent.glob("*.py")) if file != here]
-    modules = [importlib.import_module(file.stem) for file in files]
-    methods = [module.METHOD for module in modules if hasattr(module, "METHOD")]
-    return {method.name: method for method in methods if method.cifar10}
+def define(values):
+    """Defines the flags of a run; the axes take several names, and cells name their folders."""
+    pretrain_flags.define(values, DEFAULTS)
+    for name in (*AXES, "out", "name", "fresh"):
+        delattr(values, name)
+    for axis, names in choices().items():
+        default = DEFAULTS.get(axis, SETTINGS[axis].default)
+        flags.DEFINE_list(axis, default, f"Some of {', '.join(names)}.", flag_values=values)
+    text = "Where finished cells are appended."
+    flags.DEFINE_string("table", "benchmarks/grid.md", text, flag_values=values)
 
 
-def all_settings(methods):
-    """Every recipe's settings and those of all methods."""
-    own = [method.settings for method in methods.values()]
-    return functools.reduce(operator.or_, own, SETTINGS)
+def choices():
+    """Dict of each axis to the names on it."""
+    names = (objectives_by_name(), SETTINGS["pairing"].choices, backbones.PRESETS)
+    return dict(zip(AXES, map(list, names), strict=True))
 
 
-def define_flags(methods):
-    """The recipes' flags, and which cells."""
-    runner.define_flags(all_settings(methods), **DEFAULTS)
-    for name, choices in choices_of(methods).items():
-        flags.DEFINE_list(name, choices[:1], f"Some of {', '.join(choices)}.")
-    flags.DEFINE_string("table", "benchmarks/grid.md", "Where finished cells are appended.")
-
-
-def choices_of(methods):
-    """What each of the three axes can be."""
-    return {
-        "objectives": list(methods),
-        "pairings": list(PAIRINGS),
-        "backbones": list(BACKBONES),
-    }
-
-
-def main(methods):
+def start(values):
     """Runs the cells that the table lacks, one after the other."""
-    settings, given = runner.read_flags(all_settings(methods))
-    axes = [checked(name, choices) for name, choices in choices_of(methods).items()]
-    runner.make_strategy(settings["devices"])  # Before the images are read.
-    sources = building.load_sources(**pick(building.load_sources, settings))
-    if sources[0].labels is None:
+    cells = list(cells_of(values))
+    _, images, test_images = pretrain_flags.images_of(values)
+    channels = pretrain_flags.settings_of(values).get("channels", 3)
+    # Decoded by each cell, but looked at before any of them: a cell's result is an accuracy.
+    sources = building.open_sources(images, test_images, channels, 0, 0, "no")
+    for source in sources:
+        if source is not None:
+            source.checked_labels()
+    table = expand(values.table)
+    for axes, given in cells:
+        command = command_of(axes, given)
+        name = name_of(axes, given, command)
+        if table.exists() and f"`{command}`" in table.read_text():
+            print(f"{name} is in {table}")
+            continue
+        result = run_cell(sources, expand(values.runs_dir or "runs") / name, axes, given, values)
+        if result is not None:
+            append(table, {**axes, **measured(result), "command": f"`{command}`"})
+
+
+def cells_of(values):
+    """Yields the cells that flags ask for, and those of the flags that a cell has.
+
+    Yields:
+        Tuple of a dict of its axes, and a dict of its settings.
+
+    Raises:
+        ValueError: If a name isn't on its axis, or a flag is one of no cell.
+    """
+    axes = [checked(axis, values[axis].value, names) for axis, names in choices().items()]
+    given = pretrain_flags.settings_of(values)
+    given = {name: value for name, value in given.items() if name not in AXES}
+    unused = set(given)
+    for names in itertools.product(*axes):
+        cell = dict(zip(AXES, names, strict=True))
+        optimizer = {**defaults_of(cell), **given}["optimizer"]
+        own = {name: given[name] for name in given if name in applicable((*names, optimizer))}
+        unused -= set(own)
+        yield cell, own
+    if unused:
+        name = min(unused)
         raise ValueError(
-            "Expected --data_dir with one folder per class: a cell's result is the k-NN accuracy. "
-            f"Received: --data_dir={settings['data_dir']}, without labels"
+            f"Expected no `{name}`, a setting of {', '.join(SETTINGS[name].owners)}. Received: "
+            "cells that have no such setting. Leave it out."
         )
-    table = pathlib.Path(flags.FLAGS.table)
-    for objective, pairing, backbone in itertools.product(*axes):
-        method = methods[objective]
-        own = {k: v for k, v in method.cifar10.items() if k not in given}
-        cell = {**settings, **own, "pairing": pairing}
-        line = command_of(objective, pairing, backbone, {n: settings[n] for n in given})
-        cell["name"] = name_of(objective, pairing, backbone, settings["seed"], line)
-        run_cell(table, method, backbone, line, sources, cell)
 
 
-def checked(flag, choices):
-    """The entries of a list flag."""
-    values = flags.FLAGS[flag].value
-    unknown = sorted(set(values) - set(choices))
-    if unknown or not values:
-        raise ValueError(
-            f"Expected --{flag} out of {', '.join(choices)}. "
-            f"Received: --{flag}={','.join(unknown or values)}"
-        )
-    return values
+def checked(axis, names, known):
+    """Returns the entries of a list flag."""
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"Expected `{axis}` out of {', '.join(known)}. "
+                f"Received: {axis}={name}.{closest(name, known)}"
+            )
+    if not names:
+        raise ValueError(f"Expected `{axis}` out of {', '.join(known)}. Received: {axis}=")
+    return names
 
 
-def command_of(objective, pairing, backbone, given):
-    """What runs the cell again: the flags given, less those that change no result."""
-    words = [
-        "python recipes/cifar10_grid.py --data_dir=cifar10",
-        f"--objectives={objective} --pairings={pairing} --backbones={backbone}",
-    ]
-    for name in sorted(set(given) - set(PLACES)):
-        value = given[name]
-        value = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        words.append(f"--{name}={value}")
-    return " ".join(words)
+def defaults_of(axes):
+    """The benchmark's settings of a cell."""
+    return {**DEFAULTS, **PER_OBJECTIVE.get(axes["objective"], {}), **axes}
 
 
-def name_of(objective, pairing, backbone, seed, line):
+def command_of(axes, given):
+    """What runs a cell again: its axes, and the flags given that decide its result."""
+    words = [f"--{name}={value}" for name, value in axes.items()]
+    for name in sorted(given):
+        if SETTINGS[name].role != MACHINE:
+            words.append(f"--{name}={pretrain_flags.shown(given[name])}")
+    return " ".join(["python benchmarks/grid.py --data_dir=cifar10", *words])
+
+
+def name_of(axes, given, command):
     """A run's own name; other flags, another name."""
-    digest = hashlib.sha256(line.encode()).hexdigest()[:8]
-    return f"grid_{objective}_{pairing}_{backbone}_{seed}_{digest}"
+    digest = hashlib.sha256(command.encode()).hexdigest()[:8]
+    return "_".join(["grid", *axes.values(), str(given.get("seed", 0)), digest])
 
 
-def run_cell(table, method, backbone, line, sources, settings):
-    """Trains a cell and appends its row, unless it is there."""
-    if table.exists() and f"`{line}`" in table.read_text():
-        print(f"{settings['name']} is in {table}")
-        return
-    result = runner.pretrain(
-        getattr(networks, backbone), method.objective, sources=sources, **settings
+def run_cell(sources, out, axes, given, values):
+    """Trains a cell, or prints its plan; returns its result, or None."""
+    train, test = sources
+    result = pretrain(
+        train,
+        out,
+        test_data=test,
+        defaults=defaults_of(axes),
+        dry_run=values.dry_run,
+        **given,
     )
-    if result is not None:
-        cell = {
-            "objective": method.name,
-            "pairing": settings["pairing"],
-            "backbone": backbone,
-            "images": len(sources[0]),
-            "epochs": settings["epochs"],
-            "window": settings["window"],
-            "seed": settings["seed"],
-        }
-        append(table, {**cell, **measured(result), "command": f"`{line}`"})
     keras.backend.clear_session()
+    return result
 
 
 def measured(result):
     """The columns that a run fills."""
+    settings = result["provenance"]["settings"]
     gate, rate = result.get("gate_open"), result["images_per_second"]
     return {
+        "images": result["provenance"]["images"],
+        "epochs": result["epochs"],
+        "window": settings["window"],
+        "seed": settings["seed"],
         "k-NN raw pixels": f"{result['knn_raw_pixels']:.3f}",
         "k-NN untrained": f"{result['knn_before']:.3f}",
         "k-NN": f"{result['knn_after']:.3f}",
@@ -222,7 +263,10 @@ def append(table, row):
         file.write("| " + " | ".join(str(row[name]) for name in COLUMNS) + " |\n")
 
 
+def main(argv=None):
+    """Reads the flags and runs the cells."""
+    run("grid.py", __doc__, define, start, argv)
+
+
 if __name__ == "__main__":
-    found = find_methods()
-    define_flags(found)
-    command.run(lambda: main(found))
+    main()

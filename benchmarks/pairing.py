@@ -5,7 +5,9 @@ the similarities of all neighbors in the window, sort it, take the softmax of th
 the window is a tensor, so that every entry is taken out by itself; with PyTorch (`pip install
 'keras-adasim[torch]'`) that is timed too. Two rows show how far plain Python gets without tensors.
 
-Run `python benchmarks/pairing.py`; it takes some seconds.
+    python benchmarks/pairing.py
+
+It takes some seconds.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python benchmarks/pairings.py --data_dir=cifar10
 
 Every cell is a run of `recipes/pretrain.py` on a subset of the images, with a window of a quarter
-of the epochs, in runs/pairings_PAIRING_SEED; a run that is finished isn't run again, a broken one
+of the epochs, in a folder of its own in runs/; a run that is finished isn't run again, a broken one
 is continued. The table goes to benchmarks/pairings.md.
 """
 
@@ -16,42 +16,48 @@ import sys
 import numpy as np
 from absl import app, flags
 
+from keras_adasim.files import expand, write_file
+
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder with train/ and test/.", required=True)
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Where the runs go.")
 IMAGES = flags.DEFINE_integer("images", 2000, "Training images, drawn once.")
 EPOCHS = flags.DEFINE_integer("epochs", 40, "Epochs of every run.")
-SEEDS = flags.DEFINE_integer("seeds", 3, "Seeds 0 to this.")
+SEEDS = flags.DEFINE_integer("seeds", 3, "Number of seeds, from 0.")
 OUTPUT = flags.DEFINE_string("output", "benchmarks/pairings.md", "The table.")
 
 PAIRINGS = ("self", "nearest", "adasim", "oracle")
 ROOT = pathlib.Path(__file__).parent.parent
 
 
+def window():
+    """Epochs that vote: a quarter of all."""
+    return max(1, EPOCHS.value // 4)
+
+
 def command(pairing, seed):
-    """The command of one cell."""
-    window = EPOCHS.value // 4
+    """The command of one cell, without its folder."""
     return [
         "recipes/pretrain.py",
         f"--data_dir={DATA_DIR.value}",
         f"--limit={IMAGES.value}",
         f"--epochs={EPOCHS.value}",
-        f"--window={window}",
+        f"--window={window()}",
         f"--warmup_epochs={EPOCHS.value // 10}",
         "--knn_every=1",
         "--knn_images=2000",
         f"--pairing={pairing}",
         f"--seed={seed}",
-        f"--runs_dir={RUNS_DIR.value}",
-        f"--name=pairings_{pairing}_{seed}",
     ]
 
 
 def run(pairing, seed):
     """Runs a cell, and returns its epochs as dictionaries."""
-    log = pathlib.Path(RUNS_DIR.value) / f"pairings_{pairing}_{seed}" / "log.csv"
-    if not (log.parent / "result.json").exists():
-        subprocess.run([sys.executable, *command(pairing, seed)], cwd=ROOT, check=True)
-    with log.open() as file:
+    name = f"pairings_{IMAGES.value}_{EPOCHS.value}_{pairing}_{seed}"
+    out = expand(RUNS_DIR.value) / name
+    if not (out / "result.json").exists():
+        script, *words = command(pairing, seed)
+        subprocess.run([sys.executable, ROOT / script, *words, f"--out={out}"], check=True)
+    with (out / "log.csv").open() as file:
         return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
 
 
@@ -76,8 +82,7 @@ def table(results):
 
 def shown(words):
     """A command as others would type it."""
-    line = " ".join(word for word in words if not word.startswith("--runs_dir"))
-    return line.replace(DATA_DIR.value, "cifar10")
+    return " ".join(words).replace(DATA_DIR.value, "cifar10")
 
 
 def main(_):
@@ -89,7 +94,7 @@ def main(_):
         f"`python benchmarks/pairings.py --images={IMAGES.value} --epochs={EPOCHS.value} "
         f"--seeds={SEEDS.value} --data_dir=cifar10`",
         "",
-        f"{IMAGES.value} training images, {EPOCHS.value} epochs, window of {EPOCHS.value // 4}; "
+        f"{IMAGES.value} training images, {EPOCHS.value} epochs, window of {window()}; "
         f"mean ± standard deviation over {SEEDS.value} seeds, in percent. k-NN (k = 20) of the "
         "teacher, 2,000 training images voting on 2,000 test images. Machine: "
         f"{platform.machine()}, CPU, float32. Each cell is",
@@ -99,7 +104,7 @@ def main(_):
         *table(results),
         "",
     ]
-    pathlib.Path(OUTPUT.value).write_text("\n".join(text))
+    write_file(OUTPUT.value, "\n".join(text))
 
 
 if __name__ == "__main__":

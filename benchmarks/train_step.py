@@ -22,9 +22,10 @@ from absl import app, flags, logging
 from keras_adasim import SelfDistillation, augment, backbones, layers, objectives, optimizers
 from keras_adasim.pairing import AdaptiveWindow, SelfPairing
 
-BACKBONE = flags.DEFINE_enum("backbone", "vit_tiny", ["vit_tiny", "vit_small", "vit_base"], "")
+VITS = [name for name in backbones.PRESETS if name.startswith("vit_")]
+BACKBONE = flags.DEFINE_enum("backbone", "vit_tiny", VITS, "Which vision transformer.")
 IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "Height and width of the global crops.")
-PATCH_SIZE = flags.DEFINE_integer("patch_size", 4, "Of the transformer.")
+PATCH_SIZE = flags.DEFINE_integer("patch_size", 4, "Side of a patch, in pixels.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Images per step, over all replicas.")
 BANK = flags.DEFINE_integer("bank", 50_000, "Rows of the bank.")
 OUT_DIM = flags.DEFINE_integer("out_dim", 4096, "Prototypes.")
@@ -44,8 +45,8 @@ CASES = {
 
 def build(jit_compile, bank):
     """A compiled DINO model of the size that the flags ask for."""
-    make = getattr(backbones, BACKBONE.value)
-    backbone = make(image_size=IMAGE_SIZE.value, patch_size=PATCH_SIZE.value, drop_path_rate=0.1)
+    sizes = {"image_size": IMAGE_SIZE.value, "patch_size": PATCH_SIZE.value}
+    backbone = backbones.get(BACKBONE.value, **sizes, drop_path_rate=0.1)
     model = SelfDistillation(
         backbone,
         objectives.DINO(OUT_DIM.value),
