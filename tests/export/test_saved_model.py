@@ -109,7 +109,6 @@ def test_intermediate_class_tokens(exported):
     assert not hasattr(exported[1]["convolutional"], "intermediate")
 
 
-@pytest.mark.slow
 def test_shallow_transformer_gives_the_blocks_it_has(tmp_path):
     # The default of four blocks used to fail for a depth of two.
     export_backbone(transformer(depth=2), tmp_path / "vit", 16)
@@ -130,7 +129,6 @@ def _self_distillation(teacher, student, **augment):
     )
 
 
-@pytest.mark.slow
 def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
     # A teacher's drop path is switched off: exported as it is, fine-tuning had none either.
     student, teacher = transformer(), transformer()
@@ -187,7 +185,6 @@ def test_taken_path_is_replaced_only_on_request(tmp_path):
     assert os.listdir(tmp_path) == ["taken"]
 
 
-@pytest.mark.slow
 def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "taken"
     path.mkdir()
