@@ -16,8 +16,10 @@ from keras_adasim import (  # noqa: E402
     objectives,
     optimizers,
     pairing,
+    pretraining,
 )
 from keras_adasim.models import SelfDistillation  # noqa: E402
+from keras_adasim.pretraining import pretrain  # noqa: E402
 from keras_adasim.version import __version__  # noqa: E402
 
 __all__ = [
@@ -34,4 +36,6 @@ __all__ = [
     "objectives",
     "optimizers",
     "pairing",
+    "pretrain",
+    "pretraining",
 ]

@@ -11,14 +11,12 @@ Expected: no figure of this recipe was measured yet, and none is published for A
     python recipes/adasim_resnet50.py --data_dir=imagenet --num_local=8 --local_scale=0.05,0.14
 """
 
-import dino
-import networks
-import runner
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.resnet50,
-        dino.METHOD,
+    pretrain.main(
+        backbone="resnet50",
+        objective="dino",
         batch_size=512,
         optimizer="sgd",
         learning_rate=0.03,
@@ -26,5 +24,6 @@ if __name__ == "__main__":
         weight_decay=1e-4,
         final_weight_decay=1e-4,
         clipnorm=0.0,
+        freeze_last_layer_epochs=1,
         global_scale=(0.14, 1.0),
     )

@@ -11,16 +11,15 @@ Expected: no figure is published for AdaSim with ViT-B, and none was measured he
     python recipes/adasim_vit_base.py --data_dir=imagenet
 """
 
-import dino
-import networks
-import runner
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.vit_base,
-        dino.METHOD,
+    pretrain.main(
+        backbone="vit_base",
+        objective="dino",
         batch_size=1024,
         epochs=400,
+        drop_path_rate=0.1,
         global_scale=(0.25, 1.0),
         learning_rate=7.5e-4,
         final_learning_rate=2e-6,

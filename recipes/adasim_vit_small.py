@@ -14,9 +14,13 @@ linear after 100 epochs (facebookresearch/dino#122). No figure of this recipe wa
     python recipes/adasim_vit_small.py --data_dir=imagenet --dry_run
 """
 
-import dino
-import networks
-import runner
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(networks.vit_small, dino.METHOD, batch_size=1024)
+    pretrain.main(
+        backbone="vit_small",
+        objective="dino",
+        batch_size=1024,
+        drop_path_rate=0.1,
+        freeze_last_layer_epochs=1,
+    )

@@ -12,14 +12,12 @@ and 30 epochs; the image itself tops its neighbours in 9 % of cases by then.
     python recipes/adasim_vit_tiny_cifar10.py --tfds=cifar10 --tfds_dir=~/tensorflow_datasets
 """
 
-import dino
-import networks
-import runner
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.vit_tiny,
-        dino.METHOD,
+    pretrain.main(
+        backbone="vit_tiny",
+        objective="dino",
         image_size=32,
         patch_size=4,
         batch_size=512,
@@ -27,6 +25,8 @@ if __name__ == "__main__":
         window=5,
         sampling_temperature=0.01,
         out_dim=4096,
+        drop_path_rate=0.1,
+        freeze_last_layer_epochs=1,
         global_scale=(0.2, 1.0),
-        leave_out=("blur",),
+        exclude=("blur",),
     )

@@ -13,37 +13,12 @@ Expected: no figure of this recipe was measured yet.
     python recipes/byol_resnet50.py --data_dir=imagenet --pairing=adasim
 """
 
-import networks
-import runner
-from method import Method
-
-from keras_adasim import objectives
-
-
-def objective(projection_dim, projector_hidden_dim, projector_layers):
-    """BYOL's objective; its predictor is as wide as its projector."""
-    return objectives.BYOL(projection_dim, projector_hidden_dim, projector_layers)
-
-
-METHOD = Method(
-    "byol",
-    objective,
-    cifar10={
-        "projection_dim": 256,
-        "projector_hidden_dim": 1024,
-        "policy": "dino",
-        # lightly's loss is a quarter of the paper's: the same steps need a quarter of the rate,
-        # and four times the decay.
-        "learning_rate": 0.03,
-        "weight_decay": 2e-3,
-        "final_weight_decay": 2e-3,
-    },
-)
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.resnet50,
-        METHOD,
+    pretrain.main(
+        backbone="resnet50",
+        objective="byol",
         pairing="self",
         zero_init_residual=True,
         batch_size=4096,

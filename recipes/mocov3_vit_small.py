@@ -13,59 +13,16 @@ Expected: no figure of this recipe was measured yet.
     python recipes/mocov3_vit_small.py --data_dir=imagenet --pairing=adasim
 """
 
-import networks
-import runner
-from method import Method
-from settings import Setting
-
-from keras_adasim import objectives
-
-
-def objective(
-    projection_dim,
-    projector_hidden_dim,
-    projector_layers,
-    predictor_last_norm,
-    contrastive_temperature,
-):
-    """MoCo-v3's objective."""
-    return objectives.MoCoV3(
-        projection_dim,
-        projector_hidden_dim,
-        projector_layers,
-        predictor_last_norm,
-        contrastive_temperature,
-    )
-
-
-METHOD = Method(
-    "moco_v3",
-    objective,
-    settings={
-        "predictor_last_norm": Setting(
-            "plain", "Batch normalisation of the predictor's output.", ("plain", "none")
-        ),
-    },
-    # lightly has no MoCo-v3; these are the paper's for ResNets, with BYOL's widths.
-    cifar10={
-        "projection_dim": 256,
-        "projector_hidden_dim": 1024,
-        "predictor_last_norm": "none",
-        "contrastive_temperature": 1.0,
-        "policy": "dino",
-    },
-)
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.moco_vit_small,
-        METHOD,
+    pretrain.main(
+        backbone="vit_small",
+        objective="moco_v3",
         pairing="self",
+        num_heads=12,
         batch_size=1024,
         epochs=300,
-        drop_path_rate=0.0,
-        projector_layers=3,
-        contrastive_temperature=0.2,
         learning_rate=1.5e-4,
         final_learning_rate=0.0,
         warmup_epochs=40,

@@ -12,58 +12,14 @@ yet.
     python recipes/nnclr_resnet50.py --data_dir=imagenet --pairing=adasim
 """
 
-import networks
-import runner
-from method import Method
-from settings import Setting
-
-from keras_adasim import objectives
-
-
-def objective(
-    projection_dim,
-    projector_hidden_dim,
-    projector_layers,
-    predictor_hidden_dim,
-    queue_size,
-    contrastive_temperature,
-    seed,
-):
-    """NNCLR's objective."""
-    return objectives.NNCLR(
-        projection_dim,
-        projector_hidden_dim,
-        projector_layers,
-        predictor_hidden_dim,
-        queue_size,
-        contrastive_temperature,
-        seed,
-    )
-
-
-METHOD = Method(
-    "nnclr",
-    objective,
-    settings={
-        "queue_size": Setting(98_304, "Rows of NNCLR's queue."),
-    },
-    cifar10={
-        "projection_dim": 256,
-        "projector_hidden_dim": 2048,
-        "predictor_hidden_dim": 4096,
-        "queue_size": 4096,
-        "contrastive_temperature": 0.5,
-    },
-)
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.resnet50,
-        METHOD,
+    pretrain.main(
+        backbone="resnet50",
+        objective="nnclr",
         pairing="self",
         batch_size=4096,
-        projector_hidden_dim=2048,
-        projector_layers=3,
         optimizer="lars",
         learning_rate=0.3,
         final_learning_rate=0.0,

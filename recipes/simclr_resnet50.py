@@ -2,7 +2,7 @@
 
 Paper: Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML
 2020: projector 2048-128, temperature 0.1, LARS of 0.3 per 256 images, weight decay 1e-6, batch
-4096, 100 epochs. Its colour jitter is twice as strong as the one used here.
+4096, 100 epochs. Its color jitter is twice as strong as the one used here.
 
 Hardware: 32 GPUs or more. Time: not measured with this code.
 Expected: no figure of this recipe was measured yet.
@@ -11,38 +11,14 @@ Expected: no figure of this recipe was measured yet.
     python recipes/simclr_resnet50.py --data_dir=imagenet --pairing=adasim
 """
 
-import networks
-import runner
-from method import Method
-
-from keras_adasim import objectives
-
-
-def objective(projection_dim, projector_hidden_dim, projector_layers, contrastive_temperature):
-    """SimCLR's objective."""
-    return objectives.SimCLR(
-        projection_dim, projector_hidden_dim, projector_layers, contrastive_temperature
-    )
-
-
-METHOD = Method(
-    "simclr",
-    objective,
-    cifar10={
-        "projection_dim": 128,
-        "projector_hidden_dim": 512,
-        "contrastive_temperature": 0.5,
-    },
-)
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.resnet50,
-        METHOD,
+    pretrain.main(
+        backbone="resnet50",
+        objective="simclr",
         pairing="self",
         batch_size=4096,
-        projection_dim=128,
-        projector_hidden_dim=2048,
         optimizer="lars",
         learning_rate=0.3,
         final_learning_rate=0.0,

@@ -11,58 +11,15 @@ Expected: no figure of this recipe was measured yet.
     python recipes/simsiam_resnet50.py --data_dir=imagenet --pairing=adasim
 """
 
-import networks
-import runner
-from method import Method
-from settings import Setting
-
-from keras_adasim import objectives
-
-
-def objective(
-    projection_dim,
-    projector_hidden_dim,
-    projector_layers,
-    predictor_hidden_dim,
-    fixed_predictor_rate,
-):
-    """SimSiam's objective; the predictor's learning rate stays at the peak, as in the paper."""
-    return objectives.SimSiam(
-        projection_dim,
-        projector_hidden_dim,
-        projector_layers,
-        predictor_hidden_dim,
-        predictor_learning_rate="base" if fixed_predictor_rate else None,
-    )
-
-
-METHOD = Method(
-    "simsiam",
-    objective,
-    settings={
-        "fixed_predictor_rate": Setting(
-            True, "Whether SimSiam's predictor keeps the peak learning rate."
-        ),
-    },
-    cifar10={
-        "projection_dim": 2048,
-        "projector_hidden_dim": 2048,
-        "predictor_hidden_dim": 512,
-        "fixed_predictor_rate": False,
-    },
-)
+from keras_adasim.commands import pretrain
 
 if __name__ == "__main__":
-    runner.main(
-        networks.resnet50,
-        METHOD,
+    pretrain.main(
+        backbone="resnet50",
+        objective="simsiam",
         pairing="self",
         zero_init_residual=True,
         batch_size=512,
-        projection_dim=2048,
-        projector_hidden_dim=2048,
-        projector_layers=3,
-        predictor_hidden_dim=512,
         optimizer="sgd",
         learning_rate=0.05,
         final_learning_rate=0.0,

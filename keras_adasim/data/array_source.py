@@ -12,20 +12,30 @@ class ArraySource(Source):
     Args:
         images: (N, H, W, C) or (N, H, W) uint8 array with values from 0 to 255, any number of
             channels.
-        labels: (N,) or (N, 1) integers, or None.
+        labels: (N,) or (N, 1) integers, an array or a list, or None.
+        class_names: List of strings, the names of labels 0, 1, ..., or None.
 
     Attributes:
         images: (N, H, W, C) uint8 array.
 
     Raises:
-        ValueError: If the images are not one uint8 array, or the labels do not fit them.
+        ValueError: If the images are not one uint8 array, the labels do not fit them, or the names
+            do not fit the labels.
+
+    Example:
+    ```python
+    images = np.zeros((4, 8, 8, 3), "uint8")
+    source = ka.data.ArraySource(images, labels=[0, 1, 1, 0], class_names=["cat", "dog"])
+    source[3].shape  # (8, 8, 3)
+    ```
     """
 
     encoded = False
 
-    def __init__(self, images, labels=None):
+    def __init__(self, images, labels=None, class_names=None):
         self.images = _checked_images(images)
-        self.labels = None if labels is None else _checked_labels(labels, len(self.images))
+        self._labels = None if labels is None else _checked_labels(labels, len(self.images))
+        self.class_names = _checked_names(class_names, self._labels)
         self.image_size = self.images.shape[1:3]
         self.channels = self.images.shape[3]
         self._tensor = None
@@ -33,6 +43,11 @@ class ArraySource(Source):
     def __len__(self):
         """Number of images."""
         return len(self.images)
+
+    @property
+    def labels(self):
+        """(N,) int64 array, or None."""
+        return self._labels
 
     def read(self, index):
         """Gathers (H, W, C) pixels, or (B, H, W, C) for (B,) indices."""
@@ -75,10 +90,28 @@ def _checked_images(images):
 
 
 def _checked_labels(labels, num_images):
-    array = np.asarray(labels)
-    if array.size != num_images or not np.issubdtype(array.dtype, np.integer):
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # Rows of different lengths.
+        array = np.asarray(labels, object)
+    is_integer = np.issubdtype(array.dtype, np.integer)
+    if array.shape not in ((num_images,), (num_images, 1)) or not is_integer:
         raise ValueError(
             f"Expected `labels` to be {num_images} integers, one per image. "
             f"Received: labels of shape {array.shape} and dtype {array.dtype}"
         )
     return array.reshape(num_images).astype(np.int64)
+
+
+def _checked_names(names, labels):
+    if names is None:
+        return None
+    names = list(names)
+    fits = labels is not None and labels.min() >= 0 and labels.max() < len(names)
+    if not fits or not all(isinstance(name, str) for name in names):
+        received = "labels=None" if labels is None else f"labels up to {labels.max()}"
+        raise ValueError(
+            "Expected `class_names` to be one string for each of the labels 0, 1, ... in `labels`. "
+            f"Received: class_names={names}, {received}"
+        )
+    return names

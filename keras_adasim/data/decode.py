@@ -22,7 +22,7 @@ def decode_image(contents, channels):
 
     Args:
         contents: String scalar tensor, the bytes of a JPEG or PNG file.
-        channels: 1 for grey or 3 for RGB, whatever the file has.
+        channels: 1 for gray or 3 for RGB, whatever the file has.
 
     Returns:
         (H, W, channels) uint8 tensor.

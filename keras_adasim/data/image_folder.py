@@ -1,22 +1,25 @@
 """A folder of JPEG and PNG files."""
 
+import itertools
 import os
-import pathlib
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from keras_adasim.data.source import Source
+from keras_adasim.files import expand
+from keras_adasim.validation import check_integer
 
 
 class ImageFolder(Source):
     """The JPEG and PNG files of a folder, with a label per sub-folder.
 
     If the folder holds sub-folders and no image of its own, each sub-folder, searched with
-    everything below it, is a class; classes are numbered in the order of their names, an empty
-    one too, so that a training and a test folder agree. If it holds images of its own there
+    everything below it, is a class; classes are numbered in the order of their names. A sub-folder
+    without images is no class, and a warning names it. If the folder holds images of its own there
     are no labels: neither are those images of a class, nor need the sub-folders be classes.
-    Sub-folders are searched all the same.
+    Sub-folders are searched all the same, and a warning names the images beside them.
 
     Images are sorted by class and path, so that an image's index stays its own from run to run as
     long as no file comes or goes. Hidden files and folders are passed over, and so are files with
@@ -24,40 +27,56 @@ class ImageFolder(Source):
 
     Args:
         path: The folder.
-        channels: 3 to decode all images to RGB, 1 to decode them to grey.
+        channels: 3 to decode all images to RGB, 1 to decode them to gray.
 
     Attributes:
+        path: The folder, `~` expanded.
         paths: List of N strings, the files' paths below the folder.
         class_names: List of strings, or None without labels.
+        why_unlabeled: String. Why there are no labels, or None.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
         NotADirectoryError: If the path is a file.
         ValueError: If `channels` is neither 1 nor 3.
+
+    Example:
+    ```python
+    import pathlib, tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("cat", "dog"):
+            (pathlib.Path(folder) / name).mkdir()
+            keras.utils.save_img(f"{folder}/{name}/1.png", np.zeros((8, 8, 3)))
+        source = ka.data.ImageFolder(folder)
+        source.labels, source.class_names  # [0, 1], ["cat", "dog"]
+    ```
     """
 
     suffixes = (".jpg", ".jpeg", ".png")
 
     def __init__(self, path, channels=3):
-        if channels not in (1, 3):
+        if check_integer("channels", channels) not in (1, 3):
             raise ValueError(
-                "Expected `channels` to be 1 (grey) or 3 (RGB); use `ArrayFolder` or "
+                "Expected `channels` to be 1 (gray) or 3 (RGB); use `ArrayFolder` or "
                 f"`ArraySource` for other images. Received: channels={channels}"
             )
         self.path = self._checked_folder(path)
         self.channels = channels
-        folders, files = self._listing()
-        is_labelled = bool(folders) and not files
-        self.class_names = folders if is_labelled else None
-        if is_labelled:
-            by_class = [self._images_below(folder) for folder in folders]
-            self.paths = [name for names in by_class for name in names]
-            self.labels = np.repeat(np.arange(len(folders)), [len(names) for names in by_class])
-        else:
-            self.paths = self._images_below("")
-        if not self.paths:
-            raise FileNotFoundError(self._expected(self.path, "a folder without such files"))
         self._tensor = None
+        folders, own = self._listing()
+        by_folder = {folder: self._images_below(folder) for folder in folders}
+        classes = {folder: names for folder, names in by_folder.items() if names}
+        if not classes and not own:
+            raise FileNotFoundError(self._expected(self.path, "a folder without such files"))
+        if own or not classes:
+            self.paths = sorted(itertools.chain(own, *classes.values()))
+            self.why_unlabeled = self._reason(classes, own)
+            return
+        self.paths = list(itertools.chain(*classes.values()))
+        self.class_names = list(classes)
+        self.labels = np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()])
+        self._warn_of_empty([folder for folder in folders if folder not in classes])
 
     def __len__(self):
         """Number of images."""
@@ -79,7 +98,7 @@ class ImageFolder(Source):
         return self._tensor
 
     def _checked_folder(self, path):
-        path = pathlib.Path(path).expanduser()
+        path = expand(path)
         if not path.exists():
             raise FileNotFoundError(self._expected(path, "nothing of that name"))
         if not path.is_dir():
@@ -98,7 +117,27 @@ class ImageFolder(Source):
         with os.scandir(self.path) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
         folders = sorted(entry.name for entry in visible if entry.is_dir())
-        return folders, sorted(entry.name for entry in visible if self._is_image(entry.name))
+        files = {entry.name for entry in visible} - set(folders)
+        return folders, sorted(name for name in files if self._is_image(name))
+
+    def _reason(self, classes, own):
+        if not classes:
+            return f"no sub-folder with images in {self.path}"
+        reason = f"{some_names(own)} beside the sub-folders of {self.path}"
+        logging.warning(
+            "No labels, because of images that are in no class: %s. Move them if the sub-folders "
+            "are classes.",
+            reason,
+        )
+        return reason
+
+    def _warn_of_empty(self, folders):
+        if folders:
+            logging.warning(
+                "Sub-folders of %s without images, which are no classes: %s.",
+                self.path,
+                some_names(folders),
+            )
 
     def _images_below(self, folder):
         """Sorted paths, from the source's folder on, of all images in a folder and below."""
@@ -112,3 +151,9 @@ class ImageFolder(Source):
 
     def _is_image(self, name):
         return not name.startswith(".") and name.lower().endswith(self.suffixes)
+
+
+def some_names(names, most=5):
+    """Joins the first names, and says how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

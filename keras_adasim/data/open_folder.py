@@ -2,6 +2,7 @@
 
 from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.image_folder import ImageFolder
+from keras_adasim.validation import check_integer
 
 
 def open_folder(path, channels=3):
@@ -9,7 +10,7 @@ def open_folder(path, channels=3):
 
     Args:
         path: The folder.
-        channels: 3 for RGB, 1 for grey, or the number of channels of the .npy files.
+        channels: 3 for RGB, 1 for gray, or the number of channels of the .npy files.
 
     Returns:
         An `ImageFolder` or an `ArrayFolder`.
@@ -18,8 +19,18 @@ def open_folder(path, channels=3):
         FileNotFoundError: If there is no such folder, or no image in it.
         NotADirectoryError: If the path is a file.
         ValueError: If the .npy files have other channels.
+
+    Example:
+    ```python
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        keras.utils.save_img(f"{folder}/black.png", np.zeros((8, 8, 3)))
+        source = ka.data.open_folder(folder, channels=1)
+        source[0].shape  # (8, 8, 1)
+    ```
     """
-    if channels in (1, 3):
+    if check_integer("channels", channels) in (1, 3):
         try:
             return ImageFolder(path, channels=channels)
         except FileNotFoundError as error:

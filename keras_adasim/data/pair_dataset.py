@@ -1,12 +1,11 @@
 """Batches of images and partners, in a fresh order and with fresh partners every epoch."""
 
-import numbers
-
 import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.host_crops import HostCrops
 from keras_adasim.layers.preprocessing import check_interpolation
+from keras_adasim.validation import check_integer
 
 
 class PairDataset:
@@ -39,7 +38,15 @@ class PairDataset:
             DINO's and takes three times as long. Only with `crops`.
 
     Raises:
-        ValueError: If an argument does not fit the others.
+        ValueError: If an argument is of the wrong kind or does not fit the others.
+
+    Example:
+    ```python
+    source = ka.data.ArraySource(np.zeros((8, 16, 16, 3), "uint8"))
+    pairs = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
+    for batch in pairs:
+        batch["indices"], batch["images"], batch["partners"]
+    ```
     """
 
     def __init__(
@@ -53,11 +60,10 @@ class PairDataset:
         drop_remainder=True,
         interpolation="bilinear",
     ):
-        _check_batch_size(batch_size, len(source), drop_remainder)
+        self.batch_size = _checked_batch_size(batch_size, len(source), drop_remainder)
+        self.seed = check_integer("seed", seed, minimum=0)
         _check_pairing(pairing, source)
         check_interpolation(interpolation)
-        if seed < 0:
-            raise ValueError(f"Expected `seed` to be at least 0. Received: seed={seed}")
         if crops is not None and not hasattr(crops, "scales"):
             raise ValueError(
                 f"Expected `crops` to be a `MultiCrop`, such as `augment.MultiCrop(224)`, or None. "
@@ -72,9 +78,7 @@ class PairDataset:
             )
         self.source = source
         self.pairing = pairing
-        self.batch_size = batch_size
         self.crops = crops
-        self.seed = seed
         self.shuffle = shuffle
         self.drop_remainder = drop_remainder
         self.interpolation = interpolation
@@ -94,9 +98,7 @@ class PairDataset:
 
     def set_epoch(self, epoch):
         """Makes the next pass the epoch of this number, counted from 0."""
-        if epoch < 0:
-            raise ValueError(f"Expected `epoch` to be at least 0. Received: epoch={epoch}")
-        self._next_epoch = int(epoch)
+        self._next_epoch = check_integer("epoch", epoch, minimum=0)
 
     def order(self, epoch):
         """Order of the images in an epoch: (N,) int64 array."""
@@ -179,7 +181,7 @@ class PairDataset:
         return {"indices": index, "images": images, "partners": partners}
 
     def _check_shards(self, num_shards, shard):
-        if not 0 <= shard < num_shards:
+        if check_integer("shard", shard, minimum=0) >= check_integer("num_shards", num_shards):
             raise ValueError(
                 f"Expected `shard` to be in [0, num_shards). Received: shard={shard}, "
                 f"num_shards={num_shards}"
@@ -198,17 +200,15 @@ def _one_by_one(key, indices, partners):
     return pairs.map(lambda index, partner: (key, index, partner))
 
 
-def _check_batch_size(batch_size, num_images, drop_remainder):
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-        raise ValueError(
-            f"Expected `batch_size` to be a positive integer. Received: batch_size={batch_size!r}"
-        )
+def _checked_batch_size(batch_size, num_images, drop_remainder):
+    batch_size = check_integer("batch_size", batch_size)
     if drop_remainder and batch_size > num_images:
         raise ValueError(
             f"Expected `batch_size` to be at most the number of images, {num_images}, or an epoch "
             "would have no batch: choose a smaller one, or `drop_remainder=False`. "
             f"Received: batch_size={batch_size}"
         )
+    return batch_size
 
 
 def _check_pairing(pairing, source):

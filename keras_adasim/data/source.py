@@ -1,5 +1,7 @@
 """What a source of images is: random access by index, in Python and in a tf.data graph."""
 
+import operator
+
 import numpy as np
 import tensorflow as tf
 
@@ -14,12 +16,33 @@ class Source:
 
     Attributes:
         labels: (N,) int64 array, or None for images without labels.
+        class_names: List of strings, the names of labels 0, 1, ..., or None where they have none.
+        why_unlabeled: String. Why there are no labels, where the source knows, else None.
         channels: Integer. Channels of every image.
         encoded: Whether `read` gives the bytes of JPEG or PNG files, else (H, W, C) pixels.
         image_size: (height, width) in pixels if all images are known to share it, else None.
+
+    Example:
+    ```python
+    class Ramps(ka.data.Source):
+        encoded, image_size = False, (8, 8)
+
+        def __len__(self):
+            return 5
+
+        def read(self, index):
+            return tf.cast(tf.fill((8, 8, 3), index), tf.uint8)
+
+        def describe(self, index):
+            return f"ramp {index}"
+
+    Ramps()[4].max()  # 4
+    ```
     """
 
     labels = None
+    class_names = None
+    why_unlabeled = None
     channels = 3
     encoded = True
     image_size = None
@@ -42,6 +65,21 @@ class Source:
     def describe(self, index):
         """Names an image for an error message, for instance by its path."""
         raise NotImplementedError(f"`{type(self).__name__}` does not implement `describe`.")
+
+    def checked_labels(self):
+        """Returns the labels.
+
+        Raises:
+            ValueError: If there are none; says why, where the source knows.
+        """
+        labels = self.labels
+        if labels is None:
+            reason = self.why_unlabeled or f"labels=None of a {type(self).__name__}"
+            raise ValueError(
+                "Expected images with labels, such as a folder with one sub-folder per class and "
+                f"no images beside them. Received: {reason}"
+            )
+        return labels
 
     def read_checked(self, index):
         """Reads as `read` does, with an error that names the image if its file is damaged.
@@ -72,11 +110,13 @@ class Source:
 
         Raises:
             IndexError: If there is no image of this index.
+            TypeError: If the index is no integer.
             ValueError: If the image cannot be decoded; names it.
         """
+        index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"Expected an index below {len(self)}. Received: index={index}")
-        index = int(index) % len(self)
+        index %= len(self)
         with tf.device("CPU:0"):
             contents = self.read(tf.constant(index, tf.int64))
             if not self.encoded:

@@ -15,6 +15,12 @@ class Subset(Source):
 
     Raises:
         ValueError: If there is no index, or one that `source` does not have.
+
+    Example:
+    ```python
+    source = ka.data.ArraySource(np.zeros((4, 8, 8, 3), "uint8"), labels=[0, 1, 2, 3])
+    ka.data.Subset(source, [3, 1]).labels  # [3, 1]
+    ```
     """
 
     def __init__(self, source, indices):
@@ -31,14 +37,27 @@ class Subset(Source):
             )
         self.source = source
         self.indices = indices.astype(np.int64)
-        self.labels = None if source.labels is None else np.asarray(source.labels)[self.indices]
+        self.class_names = source.class_names
         self.channels = source.channels
         self.encoded = source.encoded
         self.image_size = source.image_size
+        self._labels = None
 
     def __len__(self):
         """Number of images."""
         return len(self.indices)
+
+    @property
+    def labels(self):
+        """(n,) int64 array, or None; the first access asks the source, which may take a while."""
+        if self._labels is None and self.source.labels is not None:
+            self._labels = np.asarray(self.source.labels)[self.indices]
+        return self._labels
+
+    @property
+    def why_unlabeled(self):
+        """The source's reason."""
+        return self.source.why_unlabeled
 
     def read(self, index):
         """Reads what the source has at that place."""

@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_adasim.data.source import Source
+from keras_adasim.files import expand
 
 _RECORDS_AT_ONCE = 1024
 
@@ -20,25 +21,44 @@ class TfdsSource(Source):
         split: String. The split, for instance `"train"` or `"train[:10%]"`.
         data_dir: Folder of the prepared data sets; TensorFlow Datasets' own when None.
 
+    Attributes:
+        name: The data set.
+        split: The split.
+
     Raises:
         FileNotFoundError: If the data set is not prepared there as array_record files.
-        ValueError: If its features have no JPEG or PNG image called "image".
+        ValueError: If its features have no JPEG or PNG image called "image", or it has no such
+            split.
+
+    Example:
+    ```python
+    import tempfile
+    import tensorflow_datasets as tfds
+
+    image = tfds.features.Image(shape=(8, 8, 3))
+    records = tf.data.Dataset.from_tensors({"image": tf.zeros((8, 8, 3), "uint8")})
+    with tempfile.TemporaryDirectory() as folder:
+        tfds.dataset_builders.store_as_tfds_dataset(
+            "tiny", "1.0.0", tfds.features.FeaturesDict({"image": image}), {"train": records},
+            data_dir=folder, file_format="array_record",
+        )
+        ka.data.TfdsSource("tiny", "train", folder)[0].shape  # (8, 8, 3)
+    ```
     """
 
     def __init__(self, name, split, data_dir=None):
         self.name = name
         self.split = split
-        builder = _prepared_builder(name, data_dir)
+        builder = prepared_builder(name, data_dir)
         feature = _image_feature(name, builder.info.features)
         height, width, self.channels = feature.shape
         self.image_size = None if height is None or width is None else (height, width)
-        self._has_labels = "label" in builder.info.features
+        label = dict(builder.info.features.items()).get("label")
+        self._has_labels = _is_integer(label)
+        is_named = isinstance(label, tfds.features.ClassLabel) and label.num_classes
+        self.class_names = list(label.names) if is_named else None
         self._labels = None
-        self._records = builder.as_data_source(
-            split,
-            deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
-            file_format="array_record",
-        )
+        self._records = _records(builder, split)
 
     def __len__(self):
         """Number of images."""
@@ -46,13 +66,27 @@ class TfdsSource(Source):
 
     @property
     def labels(self):
-        """(N,) int64 array, or None if the features have no "label".
+        """(N,) int64 array, or None if the features have no integer "label", or one is below 0.
 
         The first access reads all records, images included, which takes a while.
         """
         if self._has_labels and self._labels is None:
-            self._labels = self._read_labels()
+            labels = self._read_labels(range(len(self)))
+            # Splits of which the labels are kept secret have -1 throughout.
+            self._has_labels = bool(labels.min() >= 0)
+            self._labels = labels if self._has_labels else None
         return self._labels
+
+    @property
+    def why_unlabeled(self):
+        """String. Why there are no labels, or None; reads them."""
+        if self.labels is not None:
+            return None
+        return f'no "label" of 0 or more for every image of {self.name}, split {self.split}'
+
+    def starts_labeled(self):
+        """Whether the first image has a label, without reading the others."""
+        return self._has_labels and bool(self._read_labels(range(1))[0] >= 0)
 
     def read(self, index):
         """Reads the bytes of an image: int64 scalar tensor -> string scalar tensor."""
@@ -68,17 +102,22 @@ class TfdsSource(Source):
         # An array of objects, because NumPy's own strings lose zeros at the end.
         return np.array(self._records[int(index)], object)
 
-    def _read_labels(self):
+    def _read_labels(self, indices):
         features = {"label": tf.io.FixedLenFeature([], tf.int64)}
         labels = []
-        for start in range(0, len(self), _RECORDS_AT_ONCE):
-            indices = range(start, min(start + _RECORDS_AT_ONCE, len(self)))
-            records = self._records.__getitems__(list(indices))
+        for start in range(0, len(indices), _RECORDS_AT_ONCE):
+            records = self._records.__getitems__(list(indices[start : start + _RECORDS_AT_ONCE]))
             labels.append(tf.io.parse_example(records, features)["label"].numpy())
         return np.concatenate(labels)
 
 
-def _prepared_builder(name, data_dir):
+def prepared_builder(name, data_dir):
+    """Returns the builder of a data set that is prepared as array_record files.
+
+    Raises:
+        FileNotFoundError: If it isn't; gives the command that prepares it.
+    """
+    data_dir = None if data_dir is None else expand(data_dir)
     fix = f"tfds build {name} --file_format=array_record"
     if data_dir is not None:
         fix += f" --data_dir={data_dir}"
@@ -98,11 +137,31 @@ def _prepared_builder(name, data_dir):
     return builder
 
 
+def _records(builder, split):
+    try:
+        return builder.as_data_source(
+            split,
+            deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
+            file_format="array_record",
+        )
+    except (ValueError, KeyError) as error:
+        splits = ", ".join(sorted(builder.info.splits))
+        raise ValueError(
+            f"Expected `split` to be one of {splits} of {builder.name}, or "
+            f"a part such as 'train[:10%]'. Received: split={split!r}"
+        ) from error
+
+
+def _is_integer(feature):
+    is_scalar = feature is not None and feature.shape == ()
+    return is_scalar and np.issubdtype(feature.np_dtype, np.integer)
+
+
 def _image_feature(name, features):
     feature = dict(features.items()).get("image")
     if not isinstance(feature, tfds.features.Image) or feature.shape[-1] not in (1, 3):
         raise ValueError(
-            "Expected the data set's features to have a grey or RGB `tfds.features.Image` called "
+            "Expected the data set's features to have a gray or RGB `tfds.features.Image` called "
             f"'image'. Received: name={name!r}, features={features}"
         )
     return feature

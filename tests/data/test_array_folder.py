@@ -30,7 +30,7 @@ def test_arrays_are_read_as_they_are(tmp_path):
     np.testing.assert_array_equal(load_in_memory(source).images, images)
 
 
-def test_grey_arrays_have_one_channel(tmp_path):
+def test_gray_arrays_have_one_channel(tmp_path):
     np.save(tmp_path / "cell.npy", np.zeros((4, 5), np.uint8))
     source = ArrayFolder(tmp_path)
     assert source.labels is None

@@ -23,7 +23,10 @@ def test_images_without_a_channel_axis_get_one():
     assert ArraySource(IMAGES[..., 0])[0].shape == (2, 3, 1)
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2, 3, 4], np.arange(5)[:, None]])
+@pytest.mark.parametrize(
+    "labels",
+    [[0, 1, 2, 3, 4], range(5), np.arange(5)[:, None], tf.range(5), np.arange(5, dtype="u1")],
+)
 def test_labels_become_a_flat_array(labels):
     np.testing.assert_array_equal(ArraySource(IMAGES, labels).labels, np.arange(5))
 
@@ -49,7 +52,23 @@ def test_other_images_are_refused_with_the_fix(images, match):
         ArraySource(images)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0.5] * 5])
+def test_classes_can_be_named():
+    assert ArraySource(IMAGES).class_names is None
+    assert ArraySource(IMAGES, [0, 1, 1, 0, 0], ("cat", "dog")).class_names == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("labels", [None, [0, 1, 2, 0, 0], [0, -1, 1, 0, 0]])
+def test_names_that_do_not_fit_the_labels_are_refused(labels):
+    with pytest.raises(ValueError, match="Expected `class_names` to be one string for each"):
+        ArraySource(IMAGES, labels, ["cat", "dog"])
+    with pytest.raises(ValueError, match="Expected `class_names`"):
+        ArraySource(IMAGES, [0] * 5, [7])
+
+
+# The ragged one raised NumPy's error, and one of as many elements in another shape passed.
+@pytest.mark.parametrize(
+    "labels", [[0, 1], [0.5] * 5, ["0"] * 5, [[0, 1], [2, 3, 4]], [[0, 1, 2, 3, 4]], []]
+)
 def test_labels_that_do_not_fit_are_refused(labels):
     with pytest.raises(ValueError, match="Expected `labels` to be 5 integers"):
         ArraySource(IMAGES, labels)
@@ -58,4 +77,11 @@ def test_labels_that_do_not_fit_are_refused(labels):
 @pytest.mark.parametrize("index", [5, -6])
 def test_an_index_out_of_range_is_an_error(index):
     with pytest.raises(IndexError, match=f"below 5. Received: index={index}"):
+        ArraySource(IMAGES)[index]
+
+
+@pytest.mark.parametrize("index", [1.5, "1", None])
+def test_an_index_that_is_no_integer_is_an_error(index):
+    # 1.5 was the second image.
+    with pytest.raises(TypeError, match="integer"):
         ArraySource(IMAGES)[index]

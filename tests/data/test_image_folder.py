@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.data import ImageFolder
+from keras_adasim.data import ImageFolder, open_folder
 from tests.data.image_files import fill_folder, smooth_image, write
 
 
@@ -12,10 +12,10 @@ def test_sub_folders_are_classes_in_the_order_of_their_names(tmp_path):
     (tmp_path / "bee/n.txt").write_text("no image")
     source = ImageFolder(tmp_path)
     assert source.paths == ["ant/deep/c.jpeg", "ant/x.JPG", "zebra/a.PNG", "zebra/b.jpg"]
-    # A class without images keeps its number, as the folder of the test set may have some.
-    assert source.class_names == ["ant", "bee", "zebra"]
-    np.testing.assert_array_equal(source.labels, [0, 0, 2, 2])
-    assert len(source) == 4
+    # A folder without images is no class; it had a number of its own.
+    assert source.class_names == ["ant", "zebra"]
+    np.testing.assert_array_equal(source.labels, [0, 0, 1, 1])
+    assert (len(source), source.why_unlabeled) == (4, None)
 
 
 def test_a_flat_folder_has_no_labels(tmp_path):
@@ -36,6 +36,32 @@ def test_a_mixture_of_images_and_folders_has_no_labels(tmp_path):
     assert source.paths == ["a.jpg", "sub/b.jpg"]
     assert source.labels is None
     assert source.class_names is None
+    assert source.why_unlabeled == f"a.jpg beside the sub-folders of {tmp_path}"
+    for i in range(7):
+        write(tmp_path / f"{i}.jpg", smooth_image(8, 8))
+    with pytest.raises(ValueError, match=r"Received: 0.jpg, 1.jpg, .*4.jpg and 3 more beside the"):
+        ImageFolder(tmp_path).checked_labels()
+
+
+def test_a_folder_called_like_a_file_is_a_class(tmp_path):
+    # It was taken for a picture beside the classes, and the labels were gone.
+    for name in ("cat", "site.png"):
+        write(tmp_path / name / "a.png", smooth_image(8, 8))
+    source = ImageFolder(tmp_path)
+    assert source.class_names == ["cat", "site.png"]
+    assert source.paths == ["cat/a.png", "site.png/a.png"]
+
+
+def test_images_beside_folders_without_images_are_a_flat_folder(tmp_path):
+    write(tmp_path / "a.jpg", smooth_image(8, 8))
+    (tmp_path / "notes").mkdir()
+    assert ImageFolder(tmp_path).why_unlabeled == f"no sub-folder with images in {tmp_path}"
+
+
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fill_folder(tmp_path / "set")
+    assert ImageFolder("~/set").describe(0) == str(tmp_path / "set" / "000.jpg")
 
 
 def test_hidden_files_and_folders_are_passed_over(tmp_path):
@@ -102,6 +128,11 @@ def test_a_missing_path_a_file_and_a_folder_without_images_are_named(tmp_path):
         ImageFolder(tmp_path)
 
 
-def test_other_channel_counts_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"Expected `channels` to be 1 .*Received: channels=4"):
-        ImageFolder(tmp_path, channels=4)
+@pytest.mark.parametrize("channels", [4, 0, 3.0, True, "3", None, float("nan")])
+def test_other_channel_counts_are_refused(tmp_path, channels):
+    fill_folder(tmp_path)
+    with pytest.raises(ValueError, match=rf"Expected `channels` to be .*channels={channels!r}"):
+        ImageFolder(tmp_path, channels)
+    if channels != 4:
+        with pytest.raises(ValueError, match="Expected `channels` to be"):
+            open_folder(tmp_path, channels)

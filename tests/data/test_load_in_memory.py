@@ -12,8 +12,19 @@ def test_order_pixels_and_labels_stay(tmp_path):
     source = load_in_memory(folder, workers=2)
     assert isinstance(source, ArraySource)
     np.testing.assert_array_equal(source.labels, folder.labels)
+    assert source.class_names == folder.class_names == ["a", "b"]
+    assert source.describe(1) == folder.describe(1)
+    with pytest.raises(ValueError, match="no sub-folder with images"):
+        load_in_memory(ImageFolder(tmp_path / "a")).checked_labels()
     for i in range(len(folder)):
         np.testing.assert_array_equal(source[i], folder[i])
+
+
+@pytest.mark.parametrize("workers", [0, 2.0, None, "2"])
+def test_wrong_workers_are_named(tmp_path, workers):
+    fill_folder(tmp_path)
+    with pytest.raises(ValueError, match="Expected `workers` to be a positive integer"):
+        load_in_memory(ImageFolder(tmp_path), workers)
 
 
 def test_an_array_source_is_returned_as_it_is():

@@ -183,11 +183,16 @@ def test_a_damaged_file_is_named_while_training(tmp_path):
     ("arguments", "match"),
     [
         ({"batch_size": 11}, "`batch_size` to be at most the number of images, 10.*smaller"),
-        ({"batch_size": 0}, "`batch_size` to be a positive integer"),
-        ({"batch_size": 2.0}, "`batch_size` to be a positive integer"),
+        *(
+            ({"batch_size": wrong}, f"`batch_size` to be a positive integer.*batch_size={wrong!r}")
+            for wrong in (0, 2.0, None, "3", True, float("nan"))
+        ),
+        *(
+            ({"seed": wrong}, f"`seed` to be a non-negative integer.*seed={wrong!r}")
+            for wrong in (-1, 2.0, None, "3", True, float("nan"))
+        ),
         ({"crops": 8}, "`crops` to be a `MultiCrop`"),
         ({"source": numbered_source(9)}, r"`pairing.num_images`.*9.*num_images=10"),
-        ({"seed": -1}, "`seed` to be at least 0"),
         ({"interpolation": "area"}, "`interpolation` to be one of"),
     ],
 )
@@ -204,8 +209,12 @@ def test_images_of_different_sizes_without_crops_are_an_error_with_the_fix(tmp_p
 
 def test_bad_epochs_and_shards_are_named():
     dataset = PairDataset(numbered_source(), NextImage(), 5)
-    with pytest.raises(ValueError, match="Expected `epoch`"):
-        dataset.set_epoch(-1)
+    for epoch in (-1, 1.0, None, "1", True):
+        with pytest.raises(ValueError, match="Expected `epoch` to be a non-negative integer"):
+            dataset.set_epoch(epoch)
+    for shards in ((0, 0), (2.0, 0), (2, 0.0), (None, 0), (2, -1)):
+        with pytest.raises(ValueError, match=r"Expected `(num_shards|shard)` to be a"):
+            dataset.as_tf_dataset(*shards)
     with pytest.raises(ValueError, match="Expected `shard`"):
         dataset.as_tf_dataset(2, 2)
     with pytest.raises(ValueError, match="Expected batches that `num_shards` pipelines"):

@@ -16,6 +16,8 @@ def test_images_are_renumbered():
     np.testing.assert_array_equal(subset.read(tf.constant([2, 1])), SOURCE.images[[2, 1]])
     assert subset.describe(1) == SOURCE.describe(1)
     assert Subset(ArraySource(SOURCE.images), [0]).labels is None
+    assert subset.class_names is None
+    assert Subset(ArraySource(SOURCE.images, [0] * 6, ["cat"]), [0]).class_names == ["cat"]
 
 
 def test_pairs_are_made_of_it():

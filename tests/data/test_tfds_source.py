@@ -37,7 +37,7 @@ class TinyImages(tfds.core.GeneratorBasedBuilder):
             yield i, {"image": image(i), "label": i}
 
 
-class TinyUnlabelled(TinyImages):
+class TinyUnlabeled(TinyImages):
     """Images whose size the features do not tell, without labels."""
 
     FEATURES = {"image": tfds.features.Image(shape=(None, None, 3))}
@@ -91,8 +91,8 @@ def test_pairs_are_decoded_in_the_graph(tmp_path):
 
 
 def test_images_without_label_and_size(tmp_path):
-    prepare(TinyUnlabelled, tmp_path)
-    source = TfdsSource("tiny_unlabelled", "train", tmp_path)
+    prepare(TinyUnlabeled, tmp_path)
+    source = TfdsSource("tiny_unlabeled", "train", tmp_path)
     assert source.labels is None
     assert source.image_size is None
     assert load_in_memory(source).images.shape == (NUM_IMAGES, 8, 6, 3)

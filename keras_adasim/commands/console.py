@@ -1,0 +1,56 @@
+"""`keras-adasim NAME --flag=value ...`: finds the command of that name and runs it."""
+
+import importlib
+import sys
+
+from keras_adasim.commands.running import STATUSES
+from keras_adasim.pretraining.settings import closest
+from keras_adasim.version import __version__
+
+COMMANDS = {
+    "pretrain": "learn features from a folder of images, without labels",
+    "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
+    "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
+    "knn": "nearest-neighbor accuracy of features on labelled images",
+    "embed": "write the features of a folder of images to a file",
+}
+
+
+def main(argv=None):
+    """Runs the command that the first argument names; `keras-adasim` calls it.
+
+    Args:
+        argv: List of arguments without the program's name; those of the process by default.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        print(overview())
+    elif argv[0] == "--version":
+        print(f"keras-adasim {__version__}")
+    elif argv[0] in COMMANDS:
+        module = importlib.import_module(f"keras_adasim.commands.{argv[0]}")
+        module.main(argv[1:], program=f"keras-adasim {argv[0]}")
+    else:
+        print(
+            f"keras-adasim: Expected a command, one of {', '.join(COMMANDS)}. "
+            f"Received: {argv[0]!r}.{closest(argv[0], COMMANDS)}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def overview():
+    """All commands, and what their exit status means."""
+    commands = [f"  keras-adasim {name:9} {text}" for name, text in COMMANDS.items()]
+    statuses = [f"  {status:3}  {text}" for status, text in STATUSES.items()]
+    return "\n".join(
+        [
+            f"keras-adasim {__version__}: self-supervised pretraining for Keras",
+            "",
+            *commands,
+            "",
+            "`keras-adasim NAME --help` tells the flags. Exit status:",
+            "",
+            *statuses,
+        ]
+    )

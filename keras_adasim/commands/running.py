@@ -1,0 +1,94 @@
+"""What all commands share: flags, help, and errors of one line."""
+
+import os
+import re
+import sys
+import textwrap
+
+from absl import flags
+
+STATUSES = {
+    0: "done",
+    1: "failed while it ran; the message names the file with the traceback",
+    2: "a flag, setting, path or image is wrong; nothing was changed",
+    130: "stopped by Ctrl-C; `pretrain` goes on with the same command",
+}
+
+
+def run(program, description, define, main, argv=None, help_text=None):
+    """Parses flags and runs a command.
+
+    A wrong flag, path or setting is printed as one line on standard error, with status 2; whatever
+    else goes wrong is one line too, with status 1. KERAS_ADASIM_TRACEBACK=1 shows where.
+
+    Args:
+        program: What the user typed, for messages.
+        description: What the command does, for its help.
+        define: Function that defines its flags in the `flags.FlagValues` it is given.
+        main: Function of these parsed `flags.FlagValues`.
+        argv: Arguments without the program's name; those of the process by default.
+        help_text: Function from the parsed flags to a short help; by default `--help` lists all.
+    """
+    values = flags.FlagValues()
+    define(values)
+    flags.DEFINE_bool("help", False, "Show this help.", flag_values=values)
+    flags.DEFINE_bool("helpfull", False, "Show all flags.", flag_values=values)
+    try:
+        parse(values, program, sys.argv[1:] if argv is None else argv)
+        if values.helpfull or (values.help and help_text is None):
+            print(full_help(program, description, values))
+        elif values.help:
+            print(help_text(values))
+        else:
+            main(values)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("KERAS_ADASIM_TRACEBACK"):
+            raise
+        print(f"{program}: {one_line(error, values)}", file=sys.stderr)
+        sys.exit(status(error))
+
+
+def parse(values, program, argv):
+    """Parses arguments, all of which must be flags; `--help` passes over what is required."""
+    if {"--help", "--helpfull", "-h"} & set(argv):
+        argv = ["--help" if word == "-h" else word for word in argv]
+        for name in values:
+            values[name].using_default_value = True
+        values.validate_all_flags = lambda: None
+    left = values([program, *argv])
+    if len(left) > 1:
+        raise flags.Error(f"Expected flags only. Received: {left[1]!r}. `--help` lists them.")
+
+
+def status(error):
+    """2 for what a user can mend before anything ran, else 1."""
+    failed = any("traceback" in note.lower() for note in getattr(error, "__notes__", ()))
+    return 2 if isinstance(error, ValueError | OSError | flags.Error) and not failed else 1
+
+
+def one_line(error, values):
+    """An error's message and notes in one line, arguments named as the flags that they are."""
+    parts = [str(error) or "no message", *getattr(error, "__notes__", ())]
+    if not isinstance(error, ValueError | OSError | flags.Error):
+        parts[0] = f"{type(error).__name__}: {parts[0].splitlines()[0]}"
+    text = " ".join(". ".join(part.rstrip(".") for part in parts).split())
+
+    def as_flag(match):
+        return f"--{match[1]}" if match[1] in values else match[0]
+
+    return re.sub(r"`(\w+)`", as_flag, text)
+
+
+def full_help(program, description, values):
+    """The description and every flag with its default."""
+    lines = [f"{program} --flag=value ...", "", textwrap.dedent(description).strip(), ""]
+    for name in sorted(values):
+        flag = values[name]
+        default = "" if flag.default in (None, False, "", []) else f" (default {flag.default})"
+        text = textwrap.fill(
+            f"{flag.help}{default}", 88, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+        lines += [f"  --{name}", text]
+    return "\n".join(lines)

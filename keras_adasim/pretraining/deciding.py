@@ -1,0 +1,140 @@
+"""Which value each setting of a run has, and why."""
+
+import inspect
+
+import tensorflow as tf
+
+from keras_adasim.backbones import PRESETS
+from keras_adasim.pretraining import choosing
+from keras_adasim.pretraining.settings import (
+    AXES,
+    MACHINE,
+    SETTINGS,
+    WEIGHTS,
+    applicable,
+    check_axis,
+    check_names,
+    checked,
+)
+
+
+class Decision:
+    """The settings of a run: given now, kept from its start, an experiment's, or chosen.
+
+    Args:
+        given: Dict of what the user set now.
+        earlier: What the run's folder recalls of its start, or None for a new run.
+        defaults: Dict of an experiment's own values, with which nothing is chosen; or None.
+
+    Attributes:
+        given: The same, checked.
+        values: Dict of every setting that applies; complete after `choose`.
+        reasons: Dict of the chosen ones to the rule of the choice.
+
+    Raises:
+        ValueError: If a setting is unknown, another method's, of a wrong type, or one that decides
+            the weights and differs from the run's start.
+    """
+
+    def __init__(self, given, earlier=None, defaults=None):
+        self.given = {name: checked(name, value) for name, value in given.items()}
+        self.earlier = earlier
+        self._kept = {} if earlier is None else earlier["settings"]
+        if self._kept and self.given.get("backbone") == "auto":
+            del self.given["backbone"]  # Chosen at the start, maybe on another machine.
+        self._chooses = earlier is None and defaults is None
+        check_unchanged(self.given, self._kept)
+        self._fixed = {**(defaults or {}), **self._kept, **self.given}
+        self._fixed = {name: checked(name, value) for name, value in self._fixed.items()}
+        self.values, self.reasons = {}, {}
+        for axis in AXES:
+            self._fixed[axis] = check_axis(axis, self[axis])
+
+    def __getitem__(self, name):
+        """The value of a setting, before or after the choice."""
+        return self.values.get(name, self._fixed.get(name, SETTINGS[name].default))
+
+    def pick(self, function):
+        """The settings that a function names among its parameters."""
+        names = inspect.signature(function).parameters
+        return {name: self[name] for name in names if name in SETTINGS}
+
+    def choose(self, source, own_size=None):
+        """Settles what is left.
+
+        Args:
+            source: The training images.
+            own_size: Side of the images that the backbone or the augmentation was built for.
+
+        Raises:
+            ValueError: If a setting is one of another method's, or another size was given.
+        """
+        chosen = {} if own_size is None else {"image_size": own_size}
+        if self.given.get("image_size", own_size) != own_size and own_size is not None:
+            raise ValueError(
+                f"Expected `image_size` to be {own_size}, which backbone or augmentation has. "
+                f"Received: image_size={self.given['image_size']}"
+            )
+        if self._chooses:
+            chosen = choosing.choose(
+                num_images=len(source),
+                side=choosing.typical_side(source),
+                gpu=bool(tf.config.list_physical_devices("GPU")),
+                backbone=name_of(self["backbone"]),
+                pretrained=isinstance(self["backbone"], str) and self["backbone"] not in PRESETS,
+                known={*applicable(self._axes("adamw")), *applicable(self._axes("sgd"))},
+                epochs=self.given.get("epochs"),
+                own_size=self.given.get("image_size", own_size),
+            )
+        optimizer = self._fixed.get("optimizer", chosen.get("optimizer", self["optimizer"]))
+        axes = self._axes(optimizer)
+        check_names(self.given, axes)
+        values = {**applicable(axes), **chosen, **self._fixed}
+        if values["channels"] == 1 and not {"mean", "std"} & set(self._fixed):
+            values |= {"mean": (0.45,), "std": (0.22,)}  # About ImageNet's, in gray.
+        known = {*applicable(axes), *AXES}
+        self.values = {name: value for name, value in values.items() if name in known}
+        self.reasons = {
+            name: choosing.RULES[name]
+            for name in chosen
+            if name in self.values and name not in self._fixed
+        }
+
+    def _axes(self, optimizer):
+        return [*(name_of(self[axis]) for axis in AXES), optimizer]
+
+    def to_remember(self):
+        """Dict of what the run's folder keeps: all but the settings of the machine."""
+        return {
+            name: remembered(value)
+            for name, value in self.values.items()
+            if SETTINGS[name].role != MACHINE
+        }
+
+
+def name_of(part):
+    """What names a part in settings and files: itself, or what the user built."""
+    return part if isinstance(part, str) else f"{type(part).__name__} {part.name}"
+
+
+def remembered(value):
+    """A value as a run's file has it."""
+    if isinstance(value, tuple | list):
+        return list(value)
+    return value if isinstance(value, str | int | float | bool | None) else name_of(value)
+
+
+def check_unchanged(given, kept):
+    """Raises ValueError if a setting given now would change the weights of a run that goes on."""
+    changed = sorted(
+        name
+        for name in set(given) & set(kept) - {"epochs"}
+        if SETTINGS[name].role == WEIGHTS and remembered(given[name]) != remembered(kept[name])
+    )
+    if changed:
+        was = ", ".join(f"`{name}`={remembered(kept[name])}" for name in changed)
+        now = ", ".join(f"{name}={remembered(given[name])}" for name in changed)
+        raise ValueError(
+            f"Expected what the run was started with: {was}. Received: {now}. Leave out what the "
+            "run keeps, choose another `out`, or start anew with `fresh`."
+        )

@@ -1,0 +1,180 @@
+"""What a run will do and cost, and why, before it starts."""
+
+import tensorflow as tf
+
+from keras_adasim.pretraining.deciding import remembered
+from keras_adasim.pretraining.settings import SMALL_BACKBONE
+
+
+def print_plan(model, dataset, sources, decision, folder, fresh):
+    """Prints what every run begins with, and a dry run is all about.
+
+    Args:
+        model: The compiled `SelfDistillation`.
+        dataset: Its `PairDataset`.
+        sources: Training source, and test source or None.
+        decision: The `Decision`.
+        folder: The `RunFolder`.
+        fresh: Whether an earlier run is put aside.
+    """
+    lines = [
+        *about_the_run(decision, folder, fresh),
+        *about_the_images(model, sources, decision),
+        *about_the_step(model, dataset, decision),
+        *about_the_memory(model, folder),
+        *about_the_choice(decision),
+        *warnings(model, decision),
+    ]
+    print(*lines, sep="\n", flush=True)
+
+
+def row(name, text):
+    """One line, or several: what it is about, then the text."""
+    first, *others = text if isinstance(text, list) else [text]
+    return [f"{name:14}{first}", *(f"{'':14}{line}" for line in others)]
+
+
+def about_the_run(decision, folder, fresh):
+    """Where it goes, and what stands there."""
+    if fresh and folder.path.is_dir() and any(folder.path.iterdir()):
+        return row("run", f"{folder.path}, anew; the run that stands there is kept beside it")
+    if not decision.earlier:
+        return row("run", str(folder.path))
+    text = [f"{folder.path}, which goes on after epoch {folder.finished_epochs}"]
+    before, epochs = decision.earlier["settings"]["epochs"], decision["epochs"]
+    if before != epochs:
+        text.append(f"{epochs} epochs instead of {before}: its schedules end there now")
+    return row("run", text)
+
+
+def about_the_images(model, sources, decision):
+    """How many, as what views, and which are for the k-NN."""
+    train, test = sources
+    most, crops = decision["knn_images"], getattr(model.augment, "crops", None)
+    if train.labels is None:
+        knn = f"left out: {train.why_unlabeled or 'the images have no labels'}"
+    elif test is None:
+        knn = f"{min(most, len(train))} images, each classified by the others"
+    else:
+        voters = min(most, len(train))
+        knn = f"{min(most, len(test))} test images, classified by {voters} training images"
+    if crops is None:
+        views = f"by {type(model.augment).__name__}, your own"
+    else:
+        local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
+        views = f"2 x {crops.global_size} pixels{local}"
+    names = ", ".join(getattr(model.augment, "left_out", ()))
+    return [
+        *row("images", f"{len(train)} of {train.channels} channels"),
+        *row("k-NN", knn),
+        *row("views", views),
+        *(row("left out", f"{names}, of the augmentations") if names else []),
+    ]
+
+
+def about_the_step(model, dataset, decision):
+    """What is trained, how, and how often."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    devices = f"{replicas} device{'s' if replicas > 1 else ''}"
+    backbone = count(model.student.trainable_variables)
+    heads = count(model.trainable_variables) - backbone
+    teacher = "; the teacher has as many" if model.objective.has_teacher else ""
+    epochs, size = decision["epochs"], dataset.batch_size
+    pairing = f"{type(model.pairing).__name__}({arguments_of(model.pairing)})"
+    compiled = "XLA" if model.compiles else "not compiled"
+    return [
+        *row("method", f"{type(model.objective).__name__}, {pairing}"),
+        *row("backbone", f"{model.student.name}, {backbone:,} parameters"),
+        *row("parameters", f"{backbone + heads:,} trained, {heads:,} of the heads{teacher}"),
+        *row("batch", f"{size} on {devices}, {model.compute_dtype}, {compiled}"),
+        *row("steps", f"{epochs * len(dataset)} = {epochs} epochs x {len(dataset)}"),
+    ]
+
+
+def about_the_memory(model, folder):
+    """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
+    bank = 0 if model.bank is None else bytes_of(model.bank.variables)
+    window = window_bytes(model.pairing)
+    everything = bytes_of(model.variables) + bytes_of(model.optimizer.variables) + window
+    twice = "twice that while one replaces another"
+    return [
+        *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
+        *(row("window", f"{megabytes(window)} in host memory") if window else []),
+        *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {twice}"),
+    ]
+
+
+def about_the_choice(decision):
+    """The settings that were given, and those that were chosen, with the rule of each."""
+    lines = []
+    if decision.given:
+        given = ", ".join(f"{name}={shown(decision[name])}" for name in decision.given)
+        lines += row("given", given)
+    if decision.reasons:
+        lines += row("chosen", "(every one is a flag)")
+        texts = {name: f"{name}={shown(decision[name])}" for name in decision.reasons}
+        width = max(map(len, texts.values()))
+        lines += [f"  {texts[name]:{width}}  {rule}" for name, rule in decision.reasons.items()]
+    return lines
+
+
+def warnings(model, decision):
+    """What a user would rather know now than after the run."""
+    lines = []
+    window, epochs = getattr(model.pairing, "window", 0), decision["epochs"]
+    if epochs <= window:
+        lines += row(
+            "warning",
+            f"--epochs={epochs} is not larger than --window={window}: no partner will ever be "
+            "another image. Train longer, or lower --window",
+        )
+    if not tf.config.list_physical_devices("GPU") and decision.reasons:
+        lines += row("note", on_a_processor(decision))
+    return lines
+
+
+def on_a_processor(decision):
+    """What the choice for a CPU leaves out."""
+    there = f"there is no GPU: views of {decision['image_size']} pixels"
+    if decision["backbone"] != SMALL_BACKBONE:
+        return [f"{there}; --backbone={SMALL_BACKBONE} learns from some fifty times as many images"]
+    return [
+        f"{there} and a network of half a million parameters, which learns in minutes.",
+        "A GPU would get views of up to 224 pixels and ViT-S (22 million parameters).",
+        "--backbone=hub:PRESET goes on from public weights, such as DINOv2's, whose features are",
+        "better than any that minutes of training give.",
+    ]
+
+
+def arguments_of(pairing):
+    """The pairing's arguments but its size."""
+    config = {k: v for k, v in pairing.get_config().items() if k not in ("num_images", "labels")}
+    return ", ".join(f"{name}={value}" for name, value in config.items())
+
+
+def window_bytes(pairing):
+    """Bytes of a full window; 0 for pairings that have none."""
+    if not hasattr(pairing, "memory_bytes"):
+        return 0
+    return pairing.memory_bytes(pairing.num_images, pairing.window, pairing.topk)
+
+
+def count(variables):
+    """Number of scalars."""
+    return sum(variable.shape.num_elements() for variable in variables)
+
+
+def bytes_of(variables):
+    """Bytes of variables."""
+    return sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+
+
+def megabytes(number):
+    """Bytes, for people."""
+    return f"{number / 1e9:.2f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+
+
+def shown(value):
+    """A value as it would be typed."""
+    value = remembered(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

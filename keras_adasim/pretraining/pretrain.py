@@ -1,0 +1,152 @@
+"""Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
+
+from keras_adasim.models import SelfDistillation
+from keras_adasim.pretraining import building, results, surroundings
+from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.plan import print_plan
+from keras_adasim.pretraining.run_folder import RunFolder
+from keras_adasim.pretraining.settings import SETTINGS
+from keras_adasim.pretraining.watching import make_watchers
+
+
+def pretrain(
+    data,
+    out,
+    backbone="vit_small",
+    objective="dino",
+    pairing="adasim",
+    *,
+    test_data=None,
+    augment=None,
+    callbacks=(),
+    defaults=None,
+    fresh=False,
+    dry_run=False,
+    **settings,
+):
+    """Pretrains a backbone on images without labels, and exports its features.
+
+    The same call again goes on after the last finished epoch, also if the folder was moved or
+    renamed. A run that goes on keeps what it was started with; only what is passed now is compared
+    with that, and refused if it would change the weights. With more `epochs` it trains for longer,
+    and its schedules end there.
+
+    Settings that are not passed are chosen from the number and size of the images, the device and
+    the epochs; the plan, which is printed first, says why each is what it is. Seeds, dtype policy
+    and signal handlers are left as they were found.
+
+    Args:
+        data: Folder of images, by class or flat, or with `train/` and `test/`; a list of folders;
+            a uint8 array (N, H, W, C); or a source of `keras_adasim.data`.
+        out: Folder of the run: `result.json`, `log.csv`, `tensorboard/`, `checkpoints/`,
+            `saved_model/`.
+        backbone: A preset's name (`keras_adasim.backbones.PRESETS`), `"hub:PRESET"` for one of
+            KerasHub, the folder of an earlier run or export, whose weights go on, or a
+            `keras.Model`. `"auto"` is `"vit_small"` on a GPU, and `"vit_mini"` on a CPU.
+        objective: Name of a module of `keras_adasim.objectives`, or an `Objective`.
+        pairing: `"self"`, `"nearest"`, `"adasim"` or `"oracle"`.
+        test_data: Labelled images that the k-NN classifies, of the kinds that `data` can be; by
+            default those in the folder's `test/` or `val/`.
+        augment: Augmentation of your own, see `SelfDistillation`; by default that of `policy`.
+        callbacks: Keras callbacks of your own, called before those that save and print.
+        defaults: Dict of an experiment's settings. With it nothing is chosen.
+        fresh: Whether to start anew; an earlier run is kept under another name.
+        dry_run: Whether to print the plan alone.
+        **settings: Every other setting, by name: `keras-adasim pretrain --helpfull` lists them.
+
+    Returns:
+        Dict that is also in `out/result.json`; None after a dry run.
+
+    Raises:
+        ValueError: If an argument or setting is wrong; named, and nothing is written then.
+        OSError: If a folder is missing.
+
+    Example:
+    ```python
+    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), "uint8")
+    ka.pretrain(images, "run", backbone="vit_mini", epochs=2, dry_run=True)
+    ```
+    """
+    axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
+    # What equals the signature's default may not have been passed at all.
+    given = {name: value for name, value in axes.items() if value is not SETTINGS[name].default}
+    folder = RunFolder(out)
+    earlier = None if fresh else folder.recall()
+    decision = Decision({**given, **settings}, earlier, defaults)
+    strategy = building.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
+    with surroundings.of_a_run(decision["seed"], decision["precision"]):
+        sources = building.open_sources(data, test_data, **decision.pick(building.open_sources))
+        model, dataset = build(sources[0], strategy, decision, augment)
+        folder.check_images(earlier, len(sources[0]))
+        print_plan(model, dataset, sources, decision, folder, fresh)
+        if dry_run:
+            return None
+        if fresh:
+            folder.set_aside()
+        folder.begin(decision.to_remember(), len(sources[0]))
+        with folder.records_failures():
+            return train(model, dataset, sources, decision, folder, callbacks)
+
+
+def build(source, strategy, decision, augment=None):
+    """A compiled model and its data set; settles what was left to choose.
+
+    Args:
+        source: The training images.
+        strategy: The strategy whose devices train.
+        decision: `Decision`; all its values stand afterwards.
+        augment: The user's augmentation, or None.
+
+    Returns:
+        Tuple of a `SelfDistillation` and a `PairDataset`.
+    """
+    with strategy.scope():
+        student = decision["backbone"]
+        if not building.is_preset(student):  # Its size is not ours to choose.
+            student = building.make_backbone(student, decision)
+        decision.choose(source, building.own_size(student, augment))
+        building.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
+        if building.is_preset(student):
+            student = building.make_backbone(student, decision)
+        pairing = building.make_pairing(source, **decision.pick(building.make_pairing))
+        crops = building.make_crops(**decision.pick(building.make_crops))
+        dataset = building.make_dataset(
+            source, pairing, crops, augment, **decision.pick(building.make_dataset)
+        )
+        steps = len(dataset) * decision["epochs"]
+        model = SelfDistillation(
+            student,
+            building.make_objective(decision, len(dataset)),
+            pairing,
+            building.make_bank(source, student, pairing),
+            neighbor_feature=decision["neighbor_feature"],
+            augment=augment or building.make_augment(crops, **decision.pick(building.make_augment)),
+            momentum=building.make_momentum(steps, **decision.pick(building.make_momentum)),
+        )
+        building.load_weights(model, **decision.pick(building.load_weights))
+        model.compile(
+            building.make_optimizer(decision, steps, len(dataset)),
+            jit_compile=building.compiles(decision["xla"], student, steps),
+            gradient_accumulation_steps=decision["gradient_accumulation_steps"],
+        )
+    return model, dataset
+
+
+def train(model, dataset, sources, decision, folder, callbacks):
+    """Fits, exports the teacher and writes the result.
+
+    Returns:
+        Dict that is also in `result.json`.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, once it is printed how to go on.
+    """
+    watchers = make_watchers(folder, sources, dataset, callbacks, decision)
+    before = folder.measured_at_start(lambda: results.measure_start(model, watchers))
+    try:
+        with surroundings.stops_after_a_step(model):
+            model.fit(dataset, epochs=decision["epochs"], callbacks=watchers, verbose=0)
+    except KeyboardInterrupt:
+        print(f"stopped; the same call goes on with epoch {folder.finished_epochs + 1}", flush=True)
+        raise
+    return results.finish(folder, model, watchers, before, sources[0], decision)

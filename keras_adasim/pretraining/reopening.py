@@ -1,0 +1,58 @@
+"""A run's model again, from its folder alone."""
+
+import tensorflow as tf
+
+from keras_adasim import data
+from keras_adasim.callbacks import Backup
+from keras_adasim.pretraining import surroundings
+from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.pretrain import build
+
+
+class NoImages(data.Source):
+    """As many images as a run had, none of which can be read.
+
+    Args:
+        num_images: Number of images N.
+        channels: Channels of the images.
+    """
+
+    def __init__(self, num_images, channels):
+        self.num_images = num_images
+        self.channels = channels
+        self.labels = [0] * num_images
+
+    def __len__(self):
+        """Number of images."""
+        return self.num_images
+
+    def describe(self, index):
+        """Names an image by its place."""
+        return f"image {index} of the run"
+
+
+def reopen(folder):
+    """Rebuilds a run's model and loads its newest checkpoint.
+
+    Args:
+        folder: `RunFolder` of a run.
+
+    Returns:
+        A compiled `SelfDistillation`, as it was after its last finished epoch.
+
+    Raises:
+        ValueError: If the run has no checkpoint yet, or needs what only its own process had: a
+            backbone, an objective or an augmentation that is no setting.
+    """
+    earlier = folder.recall()
+    if earlier is None:
+        raise ValueError(
+            f"Expected the folder of a run with a finished epoch. Received: {folder.path}, which "
+            "has no checkpoint."
+        )
+    decision = Decision({}, earlier)
+    with surroundings.of_a_run(decision["seed"], decision["precision"]):
+        source = NoImages(earlier["images"], decision["channels"])
+        model, _ = build(source, tf.distribute.get_strategy(), decision)
+        Backup(folder.checkpoints).restore(model)
+    return model

@@ -1,0 +1,140 @@
+"""A run on disk: what it was started with, and what it leaves."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import traceback
+
+from keras_adasim.files import expand, write_file
+
+FORMAT = 2
+
+
+class RunFolder:
+    """The folder of one run, which may be moved and renamed.
+
+    Args:
+        path: The folder; it need not exist.
+
+    Attributes:
+        path: The folder as a `pathlib.Path`.
+        checkpoints: Folder of the checkpoints.
+        saved_model: Folder of the exported teacher.
+        result: File of what came out.
+        log: Table of all epochs.
+        tensorboard: Folder of TensorBoard's events.
+        traceback: File of the last failure.
+    """
+
+    def __init__(self, path):
+        self.path = expand(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.saved_model = self.path / "saved_model"
+        self.result = self.path / "result.json"
+        self.log = self.path / "log.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.traceback = self.path / "traceback.txt"
+        self._settings = self.path / "settings.json"
+        self._start = self.path / "start.json"
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(
+                f"Expected `out` to be a folder, or a new name. Received: out={self.path}, a file"
+            )
+
+    @property
+    def finished_epochs(self):
+        """Epochs that the newest checkpoint has behind it; 0 without one."""
+        names = os.listdir(self.checkpoints) if self.checkpoints.is_dir() else []
+        found = [re.fullmatch(r"epoch-(\d+)", name) for name in names]
+        return max((int(match[1]) for match in found if match), default=0)
+
+    def recall(self):
+        """Returns what the run was started with, or None if it never got anywhere.
+
+        A run without a checkpoint has nothing to go on from, and so is begun again.
+
+        Raises:
+            ValueError: If the run is of a version that can't be continued, or its file is damaged.
+        """
+        if not self.finished_epochs:
+            return None
+        try:
+            content = json.loads(self._settings.read_text())
+            if content["format"] == FORMAT:
+                return content
+            received = f"format {content['format']}"
+        except FileNotFoundError:
+            received = "no settings.json"
+        except (ValueError, KeyError, TypeError):
+            received = "a settings.json of another version of keras_adasim, or a damaged one"
+        raise ValueError(
+            f"Expected {self.path} to be a run of this version of keras_adasim. Received: "
+            f"{received}. Continue it with the version that started it, choose another `out`, or "
+            "pass `fresh`, which keeps it under another name."
+        )
+
+    def check_images(self, earlier, images):
+        """Raises ValueError if a run goes on with another number of images."""
+        if earlier and earlier["images"] != images:
+            raise ValueError(
+                f"Expected the {earlier['images']} images that the run in {self.path} was started "
+                f"with. Received: {images} images. Pass those, choose another `out`, or start anew "
+                "with `fresh`."
+            )
+
+    def begin(self, settings, images):
+        """Writes down what a run is started or goes on with.
+
+        Args:
+            settings: Dict.
+            images: Number of training images.
+        """
+        if not self.finished_epochs:
+            # What an earlier start measured belongs to other weights.
+            for file in (self._start, self.result, self.log):
+                file.unlink(missing_ok=True)
+            shutil.rmtree(self.tensorboard, ignore_errors=True)
+        write_json(self._settings, {"format": FORMAT, "images": images, "settings": settings})
+        self.traceback.unlink(missing_ok=True)
+
+    def set_aside(self):
+        """Renames an earlier run, so that its name is free; returns the new path, or None.
+
+        Raises:
+            ValueError: If the folder holds something else.
+        """
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            return None
+        if not self._settings.exists():
+            raise ValueError(
+                f"Expected `fresh` with the folder of an earlier run. Received: {self.path}, which "
+                "holds other files. Choose another `out`."
+            )
+        number = 1
+        while (kept := self.path.with_name(f"{self.path.name}.before-{number}")).exists():
+            number += 1
+        return self.path.resolve().rename(kept.absolute())
+
+    def measured_at_start(self, measure):
+        """Returns what `measure()` gives before the first step, which is measured once."""
+        if not self._start.exists():
+            write_json(self._start, measure())
+        return json.loads(self._start.read_text())
+
+    @contextlib.contextmanager
+    def records_failures(self):
+        """Leaves the traceback of what goes wrong in a file, which the error then names."""
+        try:
+            yield
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                write_file(self.traceback, traceback.format_exc())
+                error.add_note(f"The traceback is in {self.traceback}")
+            raise
+
+
+def write_json(path, content):
+    """Writes a dict as a JSON file."""
+    write_file(path, json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,55 @@
+"""What watches a run: measures, logs, checkpoints and progress."""
+
+import keras
+
+from keras_adasim import callbacks as ours
+
+
+def make_watchers(folder, sources, dataset, callbacks, decision):
+    """All callbacks of a run, in the order in which they read each other's logs.
+
+    Args:
+        folder: The `RunFolder`.
+        sources: Training source, and test source or None.
+        dataset: The `PairDataset`.
+        callbacks: The user's own, which may add to the logs too.
+        decision: The `Decision`.
+    """
+    train, test = sources
+    image_size, every = decision["image_size"], decision["knn_every"]
+    watchers = [
+        ours.Measures(
+            train, labels=train.labels, every=every, image_size=image_size, seed=decision["seed"]
+        )
+    ]
+    if train.labels is not None:
+        watchers.append(make_knn(train, test, image_size, every, decision))
+    return [
+        *watchers,
+        *keras.tree.flatten(callbacks),
+        ours.EpochLog(folder.log),
+        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
+        ours.Backup(folder.checkpoints),
+        ours.Progress(total_images=len(train), batch_size=dataset.batch_size),
+    ]
+
+
+def make_knn(train, test, image_size, every, decision):
+    """The k-NN over labelled images: of the test images, else of each by all the others."""
+    most = min(decision["knn_images"], len(train))
+    return ours.OnlineKNN(
+        train,
+        test,
+        k=max(1, min(decision["knn_k"], most - 1)),
+        temperature=decision["knn_temperature"],
+        every=every,
+        max_images=decision["knn_images"],
+        image_size=image_size,
+        seed=decision["seed"],
+        leave_one_out=test is None,
+    )
+
+
+def find(watchers, kind):
+    """The callback of a kind, or None."""
+    return next((watcher for watcher in watchers if isinstance(watcher, kind)), None)
