@@ -5,6 +5,8 @@ import os
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# The same programs, but LLVM takes a third less time over them; tests run them only once or twice.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import json
 import pathlib
@@ -19,6 +21,14 @@ tf.config.set_logical_device_configuration(
 )
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+def pytest_collection_modifyitems(items):
+    """Marks as slow what is traced once for every replica, and what XLA compiles."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "two_replicas" in item.fixturenames or parameters.get("jit_compile"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

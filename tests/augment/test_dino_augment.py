@@ -106,6 +106,7 @@ def test_two_replicas_equal_one_device(two_replicas):
     assert_views_close(views, augment(batch, STEP))
 
 
+@pytest.mark.slow
 def test_compiled_equals_inline():
     augment = DINOAugment(MultiCrop(12, local_size=8, num_local=1))
     batch = batch_of_images()
@@ -114,6 +115,7 @@ def test_compiled_equals_inline():
     assert_views_close(compiled(batch, STEP), augment(batch, STEP))
 
 
+@pytest.mark.slow
 def test_batch_size_may_be_unknown_when_tracing():
     augment = DINOAugment(MultiCrop(12))
     spec = tf.TensorSpec((None, 16, 16, 3), tf.uint8)
@@ -163,6 +165,7 @@ def test_any_keras_cv_layer_can_be_put_in():
     np.testing.assert_array_equal(second, augment(batch_of_images(), STEP)[1])
 
 
+@pytest.mark.slow
 def test_keras_cv_layers_that_need_autograph_can_be_put_in():
     """Layers that branch or loop in Python used to fail in a graph without AutoGraph."""
     layers = [

@@ -45,6 +45,7 @@ def test_a_draw_without_a_row_per_image_is_equal_on_all_replicas(shape):
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_compiled_draws_equal_inline_ones():
     # TensorFlow's own float draws differ: XLA makes other floats of the same Philox integers.
     def draw(step):

@@ -34,6 +34,7 @@ def test_it_takes_the_name_of_the_layer():
     assert RandomApply(invert(name="solarize")).name == "solarize"
 
 
+@pytest.mark.slow
 def test_it_compiles():
     layer = RandomApply(invert(), 1.0)
     layer._random_generator = KeyedGenerator(0, 0, 0, rows=2)

@@ -18,6 +18,7 @@ def images(size=32, channels=3):
     return np.random.default_rng(0).normal(size=(2, size, size, channels)).astype("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "dim"),
     [
@@ -25,9 +26,11 @@ def images(size=32, channels=3):
         (lambda: applications.ResNet50(False, None, input_shape=(32, 32, 3)), 2048),
     ],
 )
-def test_keras_applications(build, dim, tmp_path):
+def test_keras_applications(build, dim, tmp_path, caplog):
     model = build()
     backbone = adapt(model)
+    assert backbone.preprocessing_layers == ()
+    assert not caplog.text  # Nothing is noted without preprocessing.
     outputs = backbone(images())
     assert backbone.feature_dim == dim
     assert outputs["features"].shape == (2, dim)
@@ -72,11 +75,6 @@ def test_preprocessing_inside_is_noted(layer, caplog):
     backbone = adapt(keras.Model(inputs, maps, name="mine"))
     assert backbone.preprocessing_layers == (layer.name,)
     assert f"mine scales or normalizes images itself ({layer.name})" in caplog.text
-
-
-def test_nothing_is_noted_without_preprocessing(caplog):
-    assert adapt(mobilenet()).preprocessing_layers == ()
-    assert not caplog.text
 
 
 @pytest.mark.parametrize(

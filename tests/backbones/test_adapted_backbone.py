@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_adasim import optimizers
 from keras_adasim.backbones import AdaptedBackbone, adapt
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.models.teacher import make_teacher
@@ -175,6 +176,7 @@ def test_two_replicas_train_like_one_device(two_replicas):
         return tiny.model(adapt(hub_backbone(), image_size=8), augment=tiny.crops_only())
 
     one = build()
+    one.compile(optimizers.SGD(0.05, clipnorm=0.3), run_eagerly=True)
     tiny.train(one, steps=2)
     with two_replicas.scope():
         two = build()

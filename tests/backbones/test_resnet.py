@@ -49,6 +49,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_adasim import optimizers
 from keras_adasim.backbones import ResNet, load_torch_weights, torch_state
 from keras_adasim.backbones.sublayers import sublayers
 from tests.backbones.backbone_contract import run_backbone_test
@@ -91,6 +92,7 @@ def other(stem, dtype):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["imagenet", "cifar"])
 def test_contract(tmp_path, stem):
     run_backbone_test(
@@ -188,6 +190,7 @@ def test_two_replicas_train_like_one_device(two_replicas):
         return tiny.model(backbone, augment=tiny.crops_only())
 
     one = build()
+    one.compile(optimizers.SGD(0.05, clipnorm=0.3), run_eagerly=True)
     tiny.train(one, steps=2)
     with two_replicas.scope():
         two = build()

@@ -4,9 +4,15 @@ import pytest
 from keras_adasim.backbones import swin_tiny
 
 
+@pytest.fixture(scope="module")
+def presets():
+    """Models by their window's size; 7 is the default."""
+    return {7: swin_tiny(), 14: swin_tiny(window_size=14)}
+
+
 @pytest.mark.parametrize(("window_size", "side"), [(7, 7), (14, 7)])
-def test_sizes_are_the_published_ones(window_size, side):
-    model = swin_tiny(window_size=window_size)
+def test_sizes_are_the_published_ones(presets, window_size, side):
+    model = presets[window_size]
     # The published 28,288,354 less the classifier; only the tables depend on the window.
     tables = sum(int(np.prod(t.shape)) for n, (t, _) in model.torch_names().items() if "table" in n)
     assert model.count_params() - tables == 28_288_354 - 769_000 - 169 * (6 + 12 + 72 + 48)
@@ -17,14 +23,14 @@ def test_sizes_are_the_published_ones(window_size, side):
     assert model.stages[-1][-1].drop_path.rate == pytest.approx(0.1)
 
 
-def test_local_crops_of_96_pixels():
-    outputs = swin_tiny()(np.zeros((1, 96, 96, 3), "float32"))
+def test_local_crops_of_96_pixels(presets):
+    outputs = presets[7](np.zeros((1, 96, 96, 3), "float32"))
     assert outputs["features"].shape == (1, 768)
     assert outputs["tokens"].shape == (1, 9, 768)
 
 
-def test_names_are_official():
-    names = swin_tiny(window_size=14).torch_names()
+def test_names_are_official(presets):
+    names = presets[14].torch_names()
     table = "layers.2.blocks.5.attn.relative_position_bias_table"
     assert names[table][0].shape == (27 * 27, 12)
     assert names["layers.3.blocks.1.attn.relative_position_bias_table"][0].shape == (169, 24)

@@ -58,6 +58,7 @@ def images(height, width, channels=13):
     return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     run_backbone_test(
         lambda dtype: small(dtype, drop_path_rate=0.1, name="other"),
@@ -78,6 +79,7 @@ def test_equals_official_code(arrays, size):
         np.testing.assert_allclose(outputs[name], arrays[f"{size}/{name}"], atol=2e-5)
 
 
+@pytest.mark.slow
 def test_graph_of_unknown_size_equals_official_code(arrays):
     model = golden_model()
     load_torch_weights(model, part(arrays, "state/"))

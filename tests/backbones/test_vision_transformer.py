@@ -44,6 +44,7 @@ def small(dtype="float32", **kwargs):
     )
 
 
+@pytest.mark.slow
 def test_contract(tmp_path):
     run_backbone_test(
         lambda dtype: small(dtype, drop_path_rate=0.1, name="other"),
@@ -215,6 +216,7 @@ def test_refuses_more_blocks_than_there_are(n, message):
         small().intermediate_class_tokens(np.zeros((1, 24, 24, 2), "float32"), n)
 
 
+@pytest.mark.slow
 def test_loads_in_a_fresh_process(tmp_path):
     model = small()
     model.save(tmp_path / "model.keras")

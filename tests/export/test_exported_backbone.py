@@ -40,6 +40,7 @@ def _moved(backbone, before):
 
 
 # XLA takes long to compile a transformer, and sees nothing in it that it doesn't see here.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "jit_compile"),
     [("convolutional", False), ("convolutional", True), ("transformer", False)],
@@ -79,6 +80,7 @@ def test_frozen_layer_is_a_fixed_function(folders):
     )
 
 
+@pytest.mark.slow
 def test_model_file_keeps_the_weights(folders, tmp_path):
     model, _ = _classifier(folders["convolutional"])
     model.fit(IMAGES, LABELS, verbose=0)
@@ -99,6 +101,7 @@ def test_safe_mode_refuses_to_run_a_saved_model(folders, tmp_path):
         keras.saving.load_model(tmp_path / "model.keras")
 
 
+@pytest.mark.slow
 def test_fine_tuned_model_is_exported_again(folders, tmp_path):
     model, _ = _classifier(folders["transformer"])
     model.fit(IMAGES, LABELS, verbose=0)

@@ -110,6 +110,7 @@ def test_intermediate_class_tokens(exported):
     assert not hasattr(exported[1]["convolutional"], "intermediate")
 
 
+@pytest.mark.slow
 def test_shallow_transformer_gives_the_blocks_it_has(tmp_path):
     # The default of four blocks used to fail for a depth of two.
     export_backbone(transformer(depth=2), tmp_path / "vit", 16)
@@ -130,6 +131,7 @@ def _self_distillation(teacher, student, **augment):
     )
 
 
+@pytest.mark.slow
 def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
     # A teacher's drop path is switched off: exported as it is, fine-tuning had none either.
     student, teacher = transformer(), transformer()
@@ -198,6 +200,7 @@ def test_what_is_no_export_is_never_replaced(tmp_path):
     assert os.listdir(path) == ["chapter1.tex"]
 
 
+@pytest.mark.slow
 def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "taken"
     export_backbone(tiny(), path, 16)

@@ -17,6 +17,7 @@ def test_images_of_the_right_size_are_not_changed():
     np.testing.assert_array_equal(resize(tf.constant(images), 24), images)
 
 
+@pytest.mark.slow
 def test_resize_compiles():
     images = np.random.default_rng(0).random((2, 20, 12, 3), np.float32)
     compiled = tf.function(lambda x: resize(x, 8), jit_compile=True)

@@ -88,6 +88,7 @@ def test_gradients_are_finite_for_zero_features():
     assert all(np.all(np.isfinite(g)) for g in gradients)
 
 
+@pytest.mark.slow
 def test_compiled_equals_eager():
     head = small(use_bn=True)
     head.build((None, 48))
