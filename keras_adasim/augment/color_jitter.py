@@ -1,10 +1,11 @@
-"""Colour jitter with torchvision's meaning of the four strengths."""
+"""Color jitter with torchvision's meaning of the four strengths."""
 
 import keras
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
 from keras_adasim.augment.hue import shift_hue
+from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.validation import check_number
 
 _BRIGHTNESS, _CONTRAST, _HUE = 0, 1, 3
 _LUMA = (0.2989, 0.587, 0.114)
@@ -14,36 +15,36 @@ _LUMA = (0.2989, 0.587, 0.114)
 class ColorJitter(VectorizedBaseImageAugmentationLayer):
     """Changes brightness, contrast, saturation and hue, in an order drawn for every image.
 
-    Brightness multiplies the image, contrast its distance to the mean of its grey version,
-    saturation its distance to the grey version; each result is clipped to [0, 255]. With KerasCV's
+    Brightness multiplies the image, contrast its distance to the mean of its gray version,
+    saturation its distance to the gray version; each result is clipped to [0, 255]. With KerasCV's
     `RandomColorJitter` the same numbers mean something else: brightness adds, a saturation of
-    0.2 leaves next to no colour, and the order is fixed.
+    0.2 leaves next to no color, and the order is fixed.
 
     Input and output: (B, H, W, 3) images in [0, 255].
 
     Args:
-        brightness: Float of at least 0. The factor is uniform in [max(0, 1 - b), 1 + b].
-        contrast: Float, likewise.
-        saturation: Float, likewise.
-        hue: Float in [0, 0.5]. The shift is uniform in [-hue, hue] turns of the colour circle.
-        **kwargs: Arguments of the base layer.
+        brightness: Strength b of at least 0. The factor is uniform in [max(0, 1 - b), 1 + b].
+        contrast: Strength of at least 0, likewise.
+        saturation: Strength of at least 0, likewise.
+        hue: Largest shift, in [0, 0.5]. It is uniform in [-hue, hue] turns of the color circle.
 
     Raises:
         ValueError: If a strength is out of bounds.
+
+    Example:
+        ```python
+        images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+        jitter = ka.augment.ColorJitter(brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
+        jittered = jitter(images)
+        ```
     """
 
     def __init__(self, brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1, **kwargs):
         super().__init__(**kwargs)
-        if min(brightness, contrast, saturation) < 0 or not 0 <= hue <= 0.5:
-            raise ValueError(
-                "Expected `brightness`, `contrast` and `saturation` to be at least 0 and `hue` "
-                f"to be in [0, 0.5]. Received: brightness={brightness}, contrast={contrast}, "
-                f"saturation={saturation}, hue={hue}"
-            )
-        self.brightness = brightness
-        self.contrast = contrast
-        self.saturation = saturation
-        self.hue = hue
+        self.brightness = check_number("brightness", brightness, minimum=0)
+        self.contrast = check_number("contrast", contrast, minimum=0)
+        self.saturation = check_number("saturation", saturation, minimum=0)
+        self.hue = check_number("hue", hue, minimum=0, maximum=0.5)
 
     def get_random_transformation_batch(self, batch_size, **kwargs):
         """Draws what is done to each image.

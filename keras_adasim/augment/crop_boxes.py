@@ -15,7 +15,7 @@ def random_resized_boxes(draws, height, width, scale, ratio=RATIO):
 
     The area is uniform in `scale`, as a share of the image, and the aspect ratio log-uniform in
     `ratio`. The first of ten tries that fits into the image is taken, at a uniform place; if
-    none fits, the largest centred box with an aspect ratio within `ratio`.
+    none fits, the largest centered box with an aspect ratio within `ratio`.
 
     Args:
         draws: (n, 22) float tensor, uniform in [0, 1).

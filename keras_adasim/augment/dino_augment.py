@@ -15,35 +15,35 @@ from keras_adasim.augment.policies import (
 )
 from keras_adasim.augment.random_resized_crop import RandomResizedCrop
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class DINOAugment(keras.layers.Layer):
-    """Makes the normalised views of a batch of pairs, by default with DINO's policy.
+    """Makes the normalized views of a batch of pairs by any policy, DINO's unless given another.
 
     The draws are a pure function of the seed, the step, the view and the place in the global
     batch: they need no saving, compiled and inline code draw the same, and replicas with a share
     of the batch each draw what one device draws for the whole.
 
     The policies are lists of image layers that work on (B, H, W, C) floats in [0, 255]: ours,
-    KerasCV's vectorised ones, or any other layer, which then draws from its own generator (see
-    `drawing_from`). The layers are called in order, then the view is normalised.
+    KerasCV's vectorized ones, or any other layer, which then draws from its own generator (see
+    `drawing_from`). The layers are called in order, then the view is normalized.
 
     Args:
-        crops: `MultiCrop`. The crops' geometry, the same as the data set's if that cuts them.
-        mean: Floats, one per channel. Mean of images in [0, 1].
-        std: Floats, one per channel. Standard deviation of images in [0, 1].
-        channels: Integer. Channels of the images. Unless they are 3, layers that need RGB are
+        crops: Geometry of the crops, a `MultiCrop`. The same as the data set's if that cuts them.
+        mean: Mean of every channel of images in [0, 1].
+        std: Standard deviation of every channel of images in [0, 1].
+        channels: Number of channels of the images. Unless they are 3, layers that need RGB are
             left out; `left_out` names them.
-        seed: Non-negative integer.
+        seed: Seed of all draws, a non-negative integer.
         first: Layers for the first view (the image's); `first_view()` when None.
         second: Layers for the second view (the partner's); `second_view()` when None.
         local: Layers for local views (the image's); `local_view()` when None.
-        exclude: Names of layers to leave out of all policies. The default policies have `"flip"`,
-            `"color_jitter"`, `"grayscale"`, `"blur"` and `"solarize"`.
-        interpolation: `"bilinear"` or `"bicubic"`, for crops that are cut here.
-        dtype: The layer's dtype; float32 whatever the global policy.
-        **kwargs: Arguments of the base layer.
+        exclude: Names of layers to leave out of all policies. The default policies have "flip",
+            "color_jitter", "grayscale", "blur" and "solarize".
+        interpolation: Kernel for crops that are cut here, "bilinear" or "bicubic".
+        dtype: Dtype of the layer; float32 whatever the global policy.
 
     Attributes:
         left_out: Names of the layers that are not called.
@@ -51,11 +51,11 @@ class DINOAugment(keras.layers.Layer):
             better, set it.
 
     Call arguments:
-        batch: Dictionary with `"images"` and `"partners"`, (B, H, W, C) each, to crop and change,
-            or `"views"`, one (B, size, size, C) tensor of crops per view, to change only.
-        step: Integer or int64 scalar tensor. The step of the run.
-        replica_id: Integer or int32 scalar tensor. Which share of the global batch this is.
-        num_replicas: Integer. Number of equal shares.
+        batch: Dictionary with "images" and "partners", (B, H, W, C) each, to crop and change,
+            or "views", one (B, size, size, C) tensor of crops per view, to change only.
+        step: Step of the run, an integer or an int64 scalar tensor.
+        replica_id: Which share of the global batch this is, an integer or an int32 scalar tensor.
+        num_replicas: Number of equal shares.
 
     Returns:
         List of (B, size, size, C) float32 views: of the image, of the partner, local ones.
@@ -63,6 +63,15 @@ class DINOAugment(keras.layers.Layer):
     Raises:
         ValueError: If `mean`, `std`, `seed` or `exclude` does not fit, or a batch has other keys,
             channels or views.
+
+    Example:
+        ```python
+        crops = ka.augment.MultiCrop(16, local_size=8, num_local=2)
+        augment = ka.augment.DINOAugment(crops, exclude=("solarize",))
+        images = np.random.default_rng(0).integers(0, 256, (4, 24, 24, 3), dtype=np.uint8)
+        views = augment({"images": images, "partners": images[::-1]}, step=0)
+        print([view.shape[1] for view in views])  # [16, 16, 8, 8]
+        ```
     """
 
     def __init__(
@@ -81,21 +90,19 @@ class DINOAugment(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
-        _check_channels(channels, mean, std)
-        if seed < 0:
-            raise ValueError(f"Expected `seed` to be at least 0. Received: seed={seed}")
+        self.channels = check_integer("channels", channels)
+        self.seed = check_integer("seed", seed, minimum=0)
+        _check_statistics(mean, std, self.channels)
         self.crops = crops
         self.mean = tuple(mean)
         self.std = tuple(std)
-        self.channels = channels
-        self.seed = seed
         self.exclude = tuple(exclude)
         self.interpolation = interpolation
         self.first = first_view() if first is None else list(first)
         self.second = second_view() if second is None else list(second)
         self.local = local_view() if local is None else list(local)
         layers = [*self.first, *self.second, *self.local]
-        self.left_out = _left_out(layers, self.exclude, channels)
+        self.left_out = _left_out(layers, self.exclude, self.channels)
         active = [layer for layer in layers if layer.name not in self.left_out]
         self.compilable = all(is_compilable(layer) for layer in active)
         self.normalize = Normalize(self.mean, self.std, dtype="float32")
@@ -195,7 +202,7 @@ def _serialize(layers):
     return [keras.saving.serialize_keras_object(layer) for layer in layers]
 
 
-def _check_channels(channels, mean, std):
+def _check_statistics(mean, std, channels):
     if len(mean) != channels or len(std) != channels:
         raise ValueError(
             f"Expected `mean` and `std` to have {channels} entries, one per channel: pass the "

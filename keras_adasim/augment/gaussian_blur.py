@@ -4,9 +4,10 @@ import math
 
 import keras
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
+from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
 from keras_adasim.augment.separable import apply_separable
+from keras_adasim.validation import check_range
 
 # The kernel is cut where it has fallen below e-8 of its peak.
 _RADIUS_IN_SIGMAS = 4.0
@@ -23,20 +24,22 @@ class GaussianBlur(VectorizedBaseImageAugmentationLayer):
     Input and output: (B, H, W, C) images, at least 2 pixels wide and high.
 
     Args:
-        sigma: Pair of floats. Range of the standard deviation in pixels.
-        **kwargs: Arguments of the base layer.
+        sigma: Range of the standard deviation in pixels, a pair of floats.
 
     Raises:
         ValueError: If `sigma` is no range of positive numbers.
+
+    Example:
+        ```python
+        images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+        blur = ka.augment.GaussianBlur(sigma=(0.1, 2.0))
+        blurred = blur(images)
+        ```
     """
 
     def __init__(self, sigma=(0.1, 2.0), **kwargs):
         super().__init__(**kwargs)
-        if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
-            raise ValueError(
-                f"Expected `sigma` to be (low, high) with 0 < low <= high. Received: sigma={sigma}"
-            )
-        self.sigma = tuple(sigma)
+        self.sigma = check_range("sigma", sigma)
 
     def get_random_transformation_batch(self, batch_size, **kwargs):
         """Draws (B,) sigmas in pixels."""

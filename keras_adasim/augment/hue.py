@@ -11,7 +11,7 @@ def shift_hue(images, turns):
 
     Args:
         images: (B, H, W, 3) float tensor.
-        turns: (B,) float tensor in [-0.5, 0.5], the shift in turns of the colour circle.
+        turns: (B,) float tensor in [-0.5, 0.5], the shift in turns of the color circle.
 
     Returns:
         (B, H, W, 3) float tensor.
@@ -24,7 +24,7 @@ def shift_hue(images, turns):
 
 
 def _hue(images, largest, chroma):
-    """Hue in sixths of a turn, in [-1, 5]; 0 for grey pixels."""
+    """Hue in sixths of a turn, in [-1, 5]; 0 for gray pixels."""
     red, green, blue = tf.unstack(images, axis=3)
     # Without a chroma all differences are zero, and so is the hue.
     scale = 1.0 / tf.where(chroma > 0.0, chroma, 1.0)

@@ -4,14 +4,16 @@ import contextlib
 
 import numpy as np
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
+
+from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.validation import check_integer
 
 # Two raised to this many bits is the number of different values of a uniform draw.
 _BITS = 24
 
 
 class KeyedGenerator:
-    """Stands in for the `tf.random.Generator` of KerasCV's vectorised layers, without a state.
+    """Stands in for the `tf.random.Generator` of KerasCV's vectorized layers, without a state.
 
     Every call of `uniform` or `normal` is one more draw of the pair (seed, stream) at `step`. A
     draw with one row per image is made for the global batch, of which this replica takes its
@@ -19,30 +21,43 @@ class KeyedGenerator:
     Nothing has to be saved for a run to resume with the same draws.
 
     Args:
-        seed: Integer. The run's seed.
-        stream: Integer. What the draws are for, for instance the number of the view.
-        step: Integer, or int64 scalar tensor. The step of the run.
-        rows: Integer or int32 scalar tensor. Images of this replica.
-        replica_id: Integer or int32 scalar tensor, in [0, num_replicas).
-        num_replicas: Integer. Replicas that share the global batch evenly.
-        copies: Integer. The images are `copies` blocks of `rows` images: several crops of each
-            image, crop after crop.
+        seed: Seed of the run, a non-negative integer.
+        stream: What the draws are for, a non-negative integer: the number of the view, say.
+        step: Step of the run, an integer or an int64 scalar tensor.
+        rows: Number of images of this replica, an integer or an int32 scalar tensor.
+        replica_id: Number of this replica, an integer or an int32 scalar tensor.
+        num_replicas: Number of replicas, which share the global batch evenly.
+        copies: Number of blocks of `rows` images that the images are: several crops of each image,
+            crop after crop.
+
+    Example:
+        ```python
+        first, again, other = (
+            ka.augment.KeyedGenerator(seed=0, stream=1, step=step, rows=4).uniform((4,))
+            for step in (5, 5, 6)
+        )
+        print(np.array_equal(first, again), np.array_equal(first, other))  # True False
+        ```
     """
 
     def __init__(self, seed, stream, step, rows, replica_id=0, num_replicas=1, copies=1):
-        self._entropy = (seed, stream)
+        self._entropy = (
+            check_integer("seed", seed, minimum=0),
+            check_integer("stream", stream, minimum=0),
+        )
         self._step = tf.cast(step, tf.int64)
         self._rows = rows
         self._replica_id = replica_id
-        self._num_replicas = num_replicas
-        self._copies = copies
+        self._num_replicas = check_integer("num_replicas", num_replicas)
+        self._copies = check_integer("copies", copies)
         self._draws = 0
 
     def uniform(self, shape, minval=0, maxval=None, dtype=tf.float32, name=None):
         """Draws from [minval, maxval), as `tf.random.Generator.uniform` does.
 
         Args:
-            shape: The first entry is the number of images, or the draw is one for all replicas.
+            shape: Shape of the draws. Unless the first entry is the number of images, all replicas
+                draw the same.
             minval: Number or tensor, the lower end.
             maxval: Number or tensor, the upper end, excluded; 1 when left out.
             dtype: A float dtype, or int32 or int64 (with numbers for both ends).
@@ -97,9 +112,9 @@ class KeyedGenerator:
 def drawing_from(layer, generator):
     """Lets a KerasCV layer draw from `generator` for as long as the context is open.
 
-    KerasCV's vectorised layers draw through one attribute, which is exchanged here. What a layer
+    KerasCV's vectorized layers draw through one attribute, which is exchanged here. What a layer
     draws otherwise stays its own affair: the per-image layers (`BaseImageAugmentationLayer`),
-    the `FactorSampler` that some vectorised layers take their strength from, and Keras' own
+    the `FactorSampler` that some vectorized layers take their strength from, and Keras' own
     layers draw from their own generators, so their draws are neither equal over a different
     number of replicas nor repeated when a run resumes.
     """

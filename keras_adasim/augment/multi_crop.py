@@ -1,8 +1,8 @@
 """The geometry of the crops, shared by the host's and the device's cropping."""
 
-import numbers
-
 import keras
+
+from keras_adasim.validation import check_integer, check_range
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -14,42 +14,40 @@ class MultiCrop:
     of them DINO's multi-crop.
 
     Args:
-        global_size: Integer. Side of the global crops in pixels.
-        global_scale: Pair of floats in (0, 1]. Share of the image's area that a global crop has.
-        local_size: Integer. Side of the local crops in pixels.
-        local_scale: Pair of floats in (0, 1]. Share of the area that a local crop has.
-        num_local: Integer. Local crops of each image.
-        ratio: Pair of floats. Range of the crops' width / height before resizing.
+        global_size: Side of the global crops in pixels.
+        global_scale: Range of a global crop's share of the image's area. A pair of floats in
+            (0, 1].
+        local_size: Side of the local crops in pixels.
+        local_scale: Range of a local crop's share of the image's area. A pair of floats in (0, 1].
+        num_local: Number of local crops of each image.
+        ratio: Range of the crops' width / height before resizing. A pair of floats.
 
     Raises:
         ValueError: If a size, a count or a range is out of bounds.
+
+    Example:
+        ```python
+        crops = ka.augment.MultiCrop(224, local_size=96, num_local=8)
+        print(crops.num_views)  # 10
+        print(crops.sizes[:3])  # (224, 224, 96)
+        ```
     """
 
     def __init__(
         self,
-        global_size,
+        global_size=224,
         global_scale=(0.4, 1.0),
         local_size=96,
         local_scale=(0.05, 0.4),
         num_local=0,
         ratio=(3 / 4, 4 / 3),
     ):
-        check_size("global_size", global_size)
-        check_size("local_size", local_size)
-        check_scale("global_scale", global_scale)
-        check_scale("local_scale", local_scale)
-        check_ratio(ratio)
-        if not isinstance(num_local, numbers.Integral) or num_local < 0:
-            raise ValueError(
-                "Expected `num_local` to be an integer of at least 0. "
-                f"Received: num_local={num_local!r}"
-            )
-        self.global_size = int(global_size)
-        self.global_scale = tuple(global_scale)
-        self.local_size = int(local_size)
-        self.local_scale = tuple(local_scale)
-        self.num_local = int(num_local)
-        self.ratio = tuple(ratio)
+        self.global_size = check_integer("global_size", global_size)
+        self.global_scale = check_range("global_scale", global_scale, maximum=1)
+        self.local_size = check_integer("local_size", local_size)
+        self.local_scale = check_range("local_scale", local_scale, maximum=1)
+        self.num_local = check_integer("num_local", num_local, minimum=0)
+        self.ratio = check_range("ratio", ratio)
 
     @property
     def num_views(self):
@@ -85,26 +83,3 @@ class MultiCrop:
     def __repr__(self):
         arguments = ", ".join(f"{name}={value}" for name, value in self.get_config().items())
         return f"MultiCrop({arguments})"
-
-
-def check_size(name, size):
-    """Raises ValueError unless `size` is a positive number of pixels."""
-    if not isinstance(size, numbers.Integral) or size < 1:
-        raise ValueError(f"Expected `{name}` to be a positive integer. Received: {name}={size!r}")
-
-
-def check_scale(name, scale):
-    """Raises ValueError unless `scale` is a range of shares of an area."""
-    if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-        raise ValueError(
-            f"Expected `{name}` to be (low, high) with 0 < low <= high <= 1. "
-            f"Received: {name}={scale}"
-        )
-
-
-def check_ratio(ratio):
-    """Raises ValueError unless `ratio` is a range of aspect ratios."""
-    if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1]:
-        raise ValueError(
-            f"Expected `ratio` to be (low, high) with 0 < low <= high. Received: ratio={ratio}"
-        )

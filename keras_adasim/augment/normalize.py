@@ -1,7 +1,9 @@
-"""Normalisation by mean and standard deviation per channel."""
+"""Normalization by mean and standard deviation per channel."""
 
 import keras
 import tensorflow as tf
+
+from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -11,26 +13,32 @@ class Normalize(keras.layers.Layer):
     Input and output: (..., C).
 
     Args:
-        mean: C floats, the mean of every channel of images in [0, 1].
-        std: C positive floats, the standard deviations.
-        **kwargs: Arguments of the base layer.
+        mean: Mean of every channel of images in [0, 1], C floats.
+        std: Standard deviation of every channel, C positive floats.
 
     Raises:
         ValueError: If the two differ in length, or a standard deviation is not positive.
+
+    Example:
+        ```python
+        normalize = ka.augment.Normalize(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+        white = np.full((1, 2, 2, 3), 255.0)
+        print(normalize(white)[0, 0, 0])  # [2. 2. 2.]
+        ```
     """
 
     def __init__(self, mean, std, **kwargs):
         super().__init__(**kwargs)
-        if len(mean) != len(std) or min(std) <= 0:
+        if len(mean) != len(std):
             raise ValueError(
-                "Expected `mean` and `std` to have one entry per channel, with `std` positive. "
+                "Expected `mean` and `std` to have one entry per channel. "
                 f"Received: mean={mean}, std={std}"
             )
-        self.mean = tuple(float(value) for value in mean)
-        self.std = tuple(float(value) for value in std)
+        self.mean = tuple(check_number("mean", value) for value in mean)
+        self.std = tuple(check_number("std", value, above=0) for value in std)
 
     def call(self, images):
-        """Normalises (..., C) images."""
+        """Normalizes (..., C) images."""
         images = tf.cast(images, tf.float32) / 255.0
         return tf.cast((images - self.mean) / self.std, self.compute_dtype)
 

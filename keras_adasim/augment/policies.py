@@ -4,41 +4,49 @@ Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", 2021
 as in AdaSim's official code.
 """
 
-import keras_cv
-
 from keras_adasim.augment.color_jitter import ColorJitter
 from keras_adasim.augment.gaussian_blur import GaussianBlur
+from keras_adasim.augment.keras_cv_layers import (
+    ConstantFactorSampler,
+    Grayscale,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomFlip,
+    RandomHue,
+    RandomSaturation,
+    Solarization,
+)
 from keras_adasim.augment.random_apply import RandomApply
 
 _RGB_LAYERS = (
     ColorJitter,
-    keras_cv.layers.Grayscale,
-    keras_cv.layers.RandomColorDegeneration,
-    keras_cv.layers.RandomColorJitter,
-    keras_cv.layers.RandomHue,
-    keras_cv.layers.RandomSaturation,
+    Grayscale,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomHue,
+    RandomSaturation,
 )
 # What XLA compiles for every device; KerasCV's geometric and per-image layers are not among it.
 _COMPILABLE_LAYERS = (
     ColorJitter,
     GaussianBlur,
-    keras_cv.layers.Grayscale,
-    keras_cv.layers.RandomFlip,
-    keras_cv.layers.Solarization,
+    Grayscale,
+    RandomFlip,
+    Solarization,
 )
 
 
 def first_view():
-    """Layers for the first global view: flip, jitter, grey, and blur for every image."""
+    """Layers for the first global view: flip, jitter, gray, and blur for every image."""
     return [*_flip_and_color(), _blur(rate=1.0)]
 
 
 def second_view():
-    """Layers for the second global view: flip, jitter, grey, rare blur, solarisation."""
-    solarize = keras_cv.layers.Solarization(
+    """Layers for the second global view: flip, jitter, gray, rare blur, solarization."""
+    solarize = Solarization(
         value_range=(0, 255),
         # Keeps values below 128, as Pillow's `solarize` does; KerasCV's default keeps none.
-        threshold_factor=keras_cv.core.ConstantFactorSampler(128.0),
+        threshold_factor=ConstantFactorSampler(128.0),
         name="solarize",
         dtype="float32",
     )
@@ -50,15 +58,16 @@ def second_view():
 
 
 def local_view():
-    """Layers for local views: flip, jitter, grey, and blur for every other image."""
+    """Layers for local views: flip, jitter, gray, and blur for every other image."""
     return [*_flip_and_color(), _blur(rate=0.5)]
 
 
 def symmetric_view():
     """Layers for either view of SimSiam: more saturation than DINO's, blur for every other image.
 
-    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, as in
-    MoCo v2.
+    Reference:
+        Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, as in
+        MoCo v2.
     """
     return [*_flip_and_color(saturation=0.4), _blur(rate=0.5)]
 
@@ -79,9 +88,9 @@ def is_compilable(layer):
 
 def _flip_and_color(saturation=0.2):
     jitter = ColorJitter(0.4, 0.4, saturation, 0.1, name="color_jitter", dtype="float32")
-    gray = keras_cv.layers.Grayscale(output_channels=3, name="grayscale", dtype="float32")
+    gray = Grayscale(output_channels=3, name="grayscale", dtype="float32")
     return [
-        keras_cv.layers.RandomFlip("horizontal", name="flip", dtype="float32"),
+        RandomFlip("horizontal", name="flip", dtype="float32"),
         RandomApply(jitter, rate=0.8, dtype="float32"),
         RandomApply(gray, rate=0.2, dtype="float32"),
     ]

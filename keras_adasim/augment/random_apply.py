@@ -2,9 +2,10 @@
 
 import keras
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
+from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
 from keras_adasim.augment.keyed_generator import drawing_from
+from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -18,20 +19,24 @@ class RandomApply(VectorizedBaseImageAugmentationLayer):
 
     Args:
         layer: Image layer that keeps the shape of its input.
-        rate: Float in [0, 1]. Probability of applying the layer.
-        name: String. The layer's own name when left out.
-        **kwargs: Arguments of the base layer.
+        rate: Probability of applying the layer, in [0, 1].
+        name: Name of the layer; that of the layer within when left out.
 
     Raises:
         ValueError: If `rate` is no probability.
+
+    Example:
+        ```python
+        images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype("float32")
+        blur = ka.augment.GaussianBlur(sigma=(0.1, 2.0))
+        some_blurred = ka.augment.RandomApply(blur, rate=0.5)(images)
+        ```
     """
 
     def __init__(self, layer, rate=0.5, name=None, **kwargs):
         super().__init__(name=name or layer.name, **kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"Expected `rate` to be in [0, 1]. Received: rate={rate}")
         self.layer = layer
-        self.rate = rate
+        self.rate = check_number("rate", rate, minimum=0, maximum=1)
         # Nothing here has weights; Keras would look for a `build` to infer that from.
         self.built = True
 

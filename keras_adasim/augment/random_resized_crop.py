@@ -2,12 +2,12 @@
 
 import keras
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, RATIO, random_resized_boxes
-from keras_adasim.augment.multi_crop import check_ratio, check_scale, check_size
+from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
 from keras_adasim.augment.separable import apply_separable
 from keras_adasim.layers.preprocessing import check_interpolation, resize_weights
+from keras_adasim.validation import check_integer, check_range
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -21,25 +21,28 @@ class RandomResizedCrop(VectorizedBaseImageAugmentationLayer):
     Input: (B, H, W, C) images, uint8 or float in [0, 255]. Output: (B, size, size, C) float.
 
     Args:
-        size: Integer. Side of the output in pixels.
-        scale: Pair of floats in (0, 1]. Range of the box's share of the area.
-        ratio: Pair of floats. Range of the box's width / height.
-        interpolation: `"bilinear"`, or `"bicubic"` (a = -0.5, clipped to [0, 255]).
-        **kwargs: Arguments of the base layer.
+        size: Side of the output in pixels.
+        scale: Range of the box's share of the area, a pair of floats in (0, 1].
+        ratio: Range of the box's width / height, a pair of floats.
+        interpolation: Kernel, "bilinear" or "bicubic" (a = -0.5, clipped to [0, 255]).
 
     Raises:
         ValueError: If an argument is out of bounds.
+
+    Example:
+        ```python
+        images = np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3), dtype=np.uint8)
+        crop = ka.augment.RandomResizedCrop(8, scale=(0.4, 1.0))
+        print(crop(images).shape)  # (4, 8, 8, 3)
+        ```
     """
 
     def __init__(self, size, scale=(0.08, 1.0), ratio=RATIO, interpolation="bilinear", **kwargs):
         super().__init__(**kwargs)
-        check_size("size", size)
-        check_scale("scale", scale)
-        check_ratio(ratio)
         check_interpolation(interpolation)
-        self.size = size
-        self.scale = tuple(scale)
-        self.ratio = tuple(ratio)
+        self.size = check_integer("size", size)
+        self.scale = check_range("scale", scale, maximum=1)
+        self.ratio = check_range("ratio", ratio)
         self.interpolation = interpolation
 
     def get_random_transformation_batch(self, batch_size, images=None, **kwargs):

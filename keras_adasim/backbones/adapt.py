@@ -4,50 +4,58 @@ import keras
 from absl import logging
 
 from keras_adasim.backbones.adapted_backbone import AdaptedBackbone
+from keras_adasim.backbones.hub_positions import with_own_positions
+from keras_adasim.validation import check_integer
 
 HEADS = (keras.layers.Dense, keras.layers.Activation, keras.layers.Softmax)
 
 
-def adapt(keras_model, image_size=None, num_prefix_tokens=None, name=None):
-    """Makes a backbone of a keras.applications or keras_hub model, or one of your own.
-
-    ```python
-    model = keras.applications.ResNet50(
-        include_top=False, weights=None, input_shape=(None, None, 3)
-    )
-    backbone = keras_adasim.backbones.adapt(model)
-    backbone(images)  # {"features": (B, 2048), "tokens": (B, P, 2048)}
-    ```
+def adapt(keras_model, image_size=None, num_prefix_tokens=None, name=None, mean=None, std=None):
+    """Makes a backbone of a keras.applications or KerasHub model, or one of your own.
 
     Features are the average of the last map, or the class token, or whatever the model pools;
     `AdaptedBackbone` has the rules. The weights are shared with `keras_model`, whose batch
-    normalisation becomes synchronised over replicas.
+    normalization becomes synchronized over replicas. Only a KerasHub DINOv2 whose position
+    embeddings are for another size is copied, as files would not keep what it learns.
 
-    A model that was built for one size of images refuses others. Images arrive normalised (mean
+    A model that was built for one size of images refuses others. Images arrive normalized (mean
     0, standard deviation 1); if the model itself scales them, a warning says what to do.
 
     Args:
-        keras_model: functional `keras.Model` with one input `(B, H, W, C)` and no classifier.
-        image_size: side in pixels of the images it is meant for: the model's own if that is
+        keras_model: Functional `keras.Model` with one input (B, H, W, C) and no classifier.
+        image_size: Side in pixels of the images it is meant for: the model's own if that is
             fixed, else 224 by default.
-        num_prefix_tokens: class and register tokens at the start of the sequences of a vision
+        num_prefix_tokens: Class and register tokens at the start of the sequences of a vision
             transformer; found out by default.
-        name: of the backbone.
+        name: Name of the backbone.
+        mean: C means that its images were normalized with, on the scale from 0 to 1, if known.
+        std: C standard deviations, likewise.
 
     Returns:
-        an `AdaptedBackbone`.
+        `AdaptedBackbone`.
 
     Raises:
-        ValueError: the model has a classifier, or its input or output isn't understood.
+        ValueError: If the model has a classifier, or its input or output isn't understood.
+
+    Example:
+        ```python
+        model = keras.applications.MobileNetV2(
+            alpha=0.35, include_top=False, weights=None, input_shape=(None, None, 3)
+        )
+        backbone = ka.backbones.adapt(model)
+        features = backbone(np.zeros((2, 64, 64, 3), "float32"))["features"]  # (2, 1280)
+        ```
     """
     _check_functional(keras_model)
     _check_no_top(keras_model)
+    image_size = _image_size(keras_model, image_size)
+    keras_model = with_own_positions(keras_model)
     backbone = AdaptedBackbone(
-        keras_model, _image_size(keras_model, image_size), num_prefix_tokens, name
+        keras_model, image_size, _num_prefix_tokens(keras_model, num_prefix_tokens), mean, std, name
     )
     if backbone.preprocessing_layers:
         logging.warning(
-            "%s scales or normalises images itself (%s), and keras_adasim normalises them before. "
+            "%s scales or normalizes images itself (%s), and keras_adasim normalizes them before. "
             "Build it without (`include_preprocessing=False`, where it has that argument), or let "
             "the augmentation give what it expects, such as `mean=(0, 0, 0), std=(1 / 255,) * 3` "
             "for values from 0 to 255.",
@@ -74,12 +82,13 @@ def _check_functional(model):
 
 
 def _check_no_top(model):
-    last = model.outputs[0]._keras_history.operation
+    # In the order of the graph; a `Sequential` knows its layers only.
+    last = (getattr(model, "operations", None) or model.layers)[-1]
     if len(model.outputs) == 1 and len(model.outputs[0].shape) == 2 and isinstance(last, HEADS):
         raise ValueError(
             "Expected `keras_model` without a classifier. Received: a model that ends in the layer "
             f"{last.name!r} ({type(last).__name__}). Build it with `include_top=False` "
-            "(keras.applications), pass the task's `.backbone` (keras_hub), or cut it: "
+            "(keras.applications), pass the task's `.backbone` (KerasHub), or cut it: "
             "`keras.Model(model.input, model.layers[-2].output)`."
         )
 
@@ -92,9 +101,19 @@ def _image_size(model, image_size):
             "Expected `keras_model` for square images, or for any size. Received: a model for "
             f"{height} x {width} pixels"
         )
+    if image_size is not None:
+        check_integer("image_size", image_size)
     if height and image_size not in (None, height):
         raise ValueError(
             f"Expected `image_size` to be {height}, the only size that {model.name} was built for. "
             f"Received: image_size={image_size}. Leave it out, or build the model for that size."
         )
     return height or image_size or 224
+
+
+def _num_prefix_tokens(model, num_prefix_tokens):
+    """The number given, or what KerasHub's DINOv2 and DINOv3 know of themselves."""
+    if num_prefix_tokens is not None:
+        return check_integer("num_prefix_tokens", num_prefix_tokens, minimum=0)
+    registers = getattr(model, "num_register_tokens", None)
+    return None if registers is None else 1 + registers

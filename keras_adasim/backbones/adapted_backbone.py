@@ -5,6 +5,9 @@ import math
 import keras
 from keras import ops
 
+from keras_adasim.backbones.hub_positions import keep_positions
+from keras_adasim.backbones.sublayers import sublayers
+
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class AdaptedBackbone(keras.Model):
@@ -12,27 +15,38 @@ class AdaptedBackbone(keras.Model):
 
     What the model's output means is read from its shape:
 
-    - a map `(B, h, w, D)`: its positions are the tokens, row by row, and their average the
+    - a map (B, h, w, D): its positions are the tokens, row by row, and their average the
       features; of several maps the one with the most channels is taken;
-    - a sequence `(B, T, D)`: the largest square number of tokens, counted from the end, are the
+    - a sequence (B, T, D): the largest square number of tokens, counted from the end, are the
       patches, those before it class and register tokens. Features are the first of these or,
       if there are none, the average of the patches;
     - `{"sequence_output", "pooled_output"}`: tokens from the first, features are the second;
-    - a vector `(B, D)`: features; there are no tokens, and the dictionary doesn't name them.
+    - a vector (B, D): features; there are no tokens, and the dictionary doesn't name them.
 
     Args:
-        backbone: functional `keras.Model` with one input `(B, H, W, C)`. Its weights are shared,
-            and its batch normalisation becomes synchronised.
-        image_size: side in pixels of the images it is meant for.
-        num_prefix_tokens: class and register tokens at the start of a sequence; `None` finds out.
-        name: of the model.
-        trainable: if false, all of the backbone is frozen; else what isn't yet is trained.
-        dtype: dtype policy; `None` takes that of the backbone's last layer.
+        backbone: Functional `keras.Model` with one input (B, H, W, C). Its weights are shared,
+            and its batch normalization becomes synchronized.
+        image_size: Side in pixels of the images it is meant for.
+        num_prefix_tokens: Class and register tokens at the start of a sequence; `None` finds out.
+        mean: C means that its images were normalized with, on the scale from 0 to 1; `None` where
+            that isn't known.
+        std: C standard deviations, likewise.
+        name: Name of the model.
+        trainable: Whether what isn't frozen yet is trained; if false, all of it is frozen.
+        dtype: Dtype policy; `None` takes that of the backbone's last layer.
 
     Attributes:
-        feature_dim: size of the features, `D`.
-        fixed_image_size: the only side of images that the backbone takes; `None` if any.
-        preprocessing_layers: names of its layers that scale or normalise images.
+        feature_dim: Size of the features, D.
+        fixed_image_size: The only side of images that the backbone takes; `None` if any.
+        preprocessing_layers: Names of its layers that scale or normalize images.
+
+    Example:
+        ```python
+        images = keras.Input((None, None, 3))
+        maps = keras.layers.Conv2D(8, 3, strides=2)(images)
+        backbone = ka.backbones.AdaptedBackbone(keras.Model(images, maps), image_size=32)
+        tokens = backbone(np.zeros((2, 32, 32, 3), "float32"))["tokens"]  # (2, 225, 8)
+        ```
     """
 
     def __init__(
@@ -40,13 +54,15 @@ class AdaptedBackbone(keras.Model):
         backbone,
         image_size,
         num_prefix_tokens=None,
+        mean=None,
+        std=None,
         name=None,
         trainable=True,
         dtype=None,
     ):
         (inner_input,) = backbone.inputs
         _, height, _, channels = inner_input.shape
-        layers = list(backbone._flatten_layers(include_self=False, recursive=True))
+        layers = sublayers(backbone, include_self=False)
         for layer in layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
@@ -67,6 +83,8 @@ class AdaptedBackbone(keras.Model):
         self.backbone = backbone
         self.image_size = image_size
         self.num_prefix_tokens = num_prefix_tokens
+        self.mean = None if mean is None else tuple(float(value) for value in mean)
+        self.std = None if std is None else tuple(float(value) for value in std)
         self.channels = channels
         self.fixed_image_size = height
         self.preprocessing_layers = tuple(
@@ -77,22 +95,22 @@ class AdaptedBackbone(keras.Model):
 
     @property
     def feature_dim(self):
-        """Size of the features, `D`."""
+        """Size of the features, D."""
         return self.output["features"].shape[-1]
 
     def call(self, inputs, training=None, mask=None):
         """Looks at images.
 
         Args:
-            inputs: floats `(B, H, W, channels)`, normalised.
-            training: passed to the backbone.
-            mask: of no use.
+            inputs: Floats (B, H, W, C), normalized.
+            training: Passed to the backbone.
+            mask: Of no use.
 
         Returns:
             `{"features": (B, D), "tokens": (B, P, D)}`, or without the tokens.
 
         Raises:
-            ValueError: the images aren't of the only size that the backbone takes.
+            ValueError: If the images aren't of the only size that the backbone takes.
         """
         size = self.fixed_image_size
         if size and any(side not in (None, size) for side in inputs.shape[1:3]):
@@ -105,8 +123,13 @@ class AdaptedBackbone(keras.Model):
             )
         return super().call(inputs, training=training, mask=mask)
 
+    def save_own_variables(self, store):
+        """Has the layers below store what they use; Keras asks the outermost model first."""
+        keep_positions(self.backbone)
+        super().save_own_variables(store)
+
     def get_config(self):
-        """Returns the constructor's arguments, the backbone serialised."""
+        """Returns the constructor's arguments, the backbone serialized."""
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -114,6 +137,8 @@ class AdaptedBackbone(keras.Model):
             "backbone": keras.saving.serialize_keras_object(self.backbone),
             "image_size": self.image_size,
             "num_prefix_tokens": self.num_prefix_tokens,
+            "mean": None if self.mean is None else list(self.mean),
+            "std": None if self.std is None else list(self.std),
         }
 
     @classmethod
@@ -154,7 +179,15 @@ def features_and_tokens(outputs, num_prefix_tokens):
 
 
 def prefix_length(length, num_prefix_tokens):
-    """How many tokens of a sequence come before the patches."""
+    """Returns how many tokens of a sequence come before the patches.
+
+    Args:
+        length: Tokens of the sequence; `None` if it has no fixed length.
+        num_prefix_tokens: The answer, where it is known; `None` finds out.
+
+    Raises:
+        ValueError: If neither is known.
+    """
     if num_prefix_tokens is not None:
         return num_prefix_tokens
     if length is None:

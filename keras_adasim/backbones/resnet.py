@@ -1,13 +1,13 @@
 """torchvision's residual network."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import batch_norm
 from keras_adasim.layers.padded_convolution import PaddedConvolution
+from keras_adasim.layers.reference_defaults import batch_norm
 from keras_adasim.layers.residual_block import ResidualBlock
 from keras_adasim.layers.torch_names import batch_norm_names, convolution_names, prefixed
+from keras_adasim.validation import check_integer
 
 STEMS = ("imagenet", "cifar")
 
@@ -16,36 +16,41 @@ STEMS = ("imagenet", "cifar")
 class ResNet(keras.Model):
     """Residual network, version 1.5, for images of any size.
 
-    Its batch normalisation is synchronised over replicas. The model maps normalised float images
-    `(B, H, W, channels)` to a dictionary:
+    Its batch normalization is synchronized over replicas. The model maps normalized float images
+    (B, H, W, C) to a dictionary:
 
-    - `features`: `(B, D)`, the average of the last map;
-    - `tokens`: `(B, P, D)`, the last map, row by row.
+    - `features`: (B, D), the average of the last map;
+    - `tokens`: (B, P, D), the last map, row by row.
 
     Args:
-        image_size: side in pixels of the images that it is meant for; changes no weight.
-        filters: width of the blocks of each stage. Stages after the first halve the map.
-        num_blocks: blocks of each stage.
-        bottleneck: whether the blocks are bottlenecks, whose output is four times as wide.
-        stem: "imagenet", a 7x7 convolution with a stride of 2 and a pooling, or "cifar", a 3x3
+        image_size: Side in pixels of the images that it is meant for; changes no weight.
+        filters: Width of the blocks of each stage. Stages after the first halve the map.
+        num_blocks: Blocks of each stage.
+        bottleneck: Whether the blocks are bottlenecks, whose output is four times as wide.
+        stem: `"imagenet"`, a 7x7 convolution with a stride of 2 and a pooling, or `"cifar"`, a 3x3
             convolution with a stride of 1, for images of about 32 pixels.
-        zero_init_residual: starts every block as the identity.
-        channels: channels of the images.
-        name: of the model.
-        trainable: whether its weights are trained.
-        dtype: dtype policy of all layers; `None` takes the global one.
+        zero_init_residual: Whether every block starts as the identity.
+        channels: Channels of the images, C.
+        name: Name of the model.
+        trainable: Whether its weights are trained.
+        dtype: Dtype policy of all layers; `None` takes the global one.
 
     Attributes:
-        feature_dim: size of the features, `D`.
+        feature_dim: Size of the features, D.
+
+    Raises:
+        ValueError: If a size is no positive integer, or the sizes don't fit each other.
+
+    Reference:
+        "Deep Residual Learning for Image Recognition", He et al., CVPR 2016, and torchvision's
+        `resnet.py`, whose outputs it equals.
 
     Example:
-        >>> backbone = ResNet(32, filters=(64, 128), num_blocks=(2, 2), stem="cifar")
-        >>> outputs = backbone(np.zeros((2, 32, 32, 3), "float32"))
-        >>> outputs["features"].shape, outputs["tokens"].shape
-        (TensorShape([2, 128]), TensorShape([2, 256, 128]))
-
-    Source: "Deep Residual Learning for Image Recognition", He et al., CVPR 2016, and torchvision's
-    `resnet.py`, whose outputs it equals.
+        ```python
+        backbone = ka.backbones.ResNet(16, filters=(8, 16), num_blocks=(1, 1), stem="cifar")
+        outputs = backbone(np.zeros((2, 16, 16, 3), "float32"))
+        features, tokens = outputs["features"], outputs["tokens"]  # (2, 16), (2, 64, 16)
+        ```
     """
 
     torch_prefix = "backbone."
@@ -116,7 +121,7 @@ class ResNet(keras.Model):
 
     @property
     def feature_dim(self):
-        """Size of the features, `D`."""
+        """Size of the features, D."""
         return self.stages[-1][-1].output_filters
 
     def torch_names(self):
@@ -154,8 +159,8 @@ def check_sizes(image_size, filters, num_blocks, stem, channels):
         ("num_blocks", num_blocks),
         ("channels", [channels]),
     ):
-        if any(not isinstance(value, int | np.integer) or value < 1 for value in values):
-            raise ValueError(f"Expected `{name}` to be positive integers. Received: {values!r}")
+        for value in values:
+            check_integer(name, value)
     if len(filters) != len(num_blocks) or not filters:
         raise ValueError(
             "Expected `filters` and `num_blocks` to have one entry for every stage. Received: "

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import layer_norm
 from keras_adasim.layers.patch_embedding import PatchEmbedding
 from keras_adasim.layers.patch_merging import PatchMerging
+from keras_adasim.layers.reference_defaults import layer_norm
 from keras_adasim.layers.swin_block import SwinBlock
 from keras_adasim.layers.torch_names import convolution_names, layer_norm_names, prefixed
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -17,39 +18,46 @@ class SwinTransformer(keras.Model):
 
     Each stage but the first halves the map and doubles the tokens' size. The windows of a stage
     are at most as large as its map for images of `image_size`; maps of other sizes are padded to
-    multiples of the window, as EsViT does with its local crops. The model maps normalised float
-    images `(B, H, W, channels)` to a dictionary:
+    multiples of the window, as EsViT does with its local crops. The model maps normalized float
+    images (B, H, W, C) to a dictionary:
 
-    - `features`: `(B, D)`, the average of the tokens;
-    - `tokens`: `(B, P, D)`, the last map after the final norm, row by row.
+    - `features`: (B, D), the average of the tokens;
+    - `tokens`: (B, P, D), the last map after the final norm, row by row.
 
     Args:
-        image_size: side in pixels of the square images that the windows are chosen for.
-        patch_size: side of a patch in pixels; must divide `image_size`.
-        embed_dim: size of a token in the first stage.
-        depths: blocks of each stage. Every second block's windows are shifted.
-        num_heads: attention heads of each stage.
-        window_size: side of a window in tokens.
-        mlp_ratio: width of the blocks' hidden layer in multiples of the tokens' size.
-        drop_path_rate: probability of leaving the last block's branches out in training; the
+        image_size: Side in pixels of the square images that the windows are chosen for.
+        patch_size: Side of a patch in pixels; must divide `image_size`.
+        embed_dim: Size of a token in the first stage.
+        depths: Blocks of each stage. Every second block's windows are shifted.
+        num_heads: Attention heads of each stage.
+        window_size: Side of a window in tokens.
+        mlp_ratio: Width of the blocks' hidden layer in multiples of the tokens' size.
+        drop_path_rate: Probability of leaving the last block's branches out in training; the
             earlier blocks' grow linearly from 0 to it.
-        channels: channels of the images.
-        name: of the model.
-        trainable: whether its weights are trained.
-        dtype: dtype policy of all layers; `None` takes the global one.
+        channels: Channels of the images, C.
+        name: Name of the model.
+        trainable: Whether its weights are trained.
+        dtype: Dtype policy of all layers; `None` takes the global one.
 
     Attributes:
-        feature_dim: size of the features, `D`.
+        feature_dim: Size of the features, D.
+
+    Raises:
+        ValueError: If a size is no positive integer, or the sizes don't fit each other.
+
+    Reference:
+        "Efficient Self-supervised Vision Transformers for Representation Learning", Li et al.,
+        ICLR 2022, and its official code, whose outputs it equals: Swin without absolute positions,
+        with an epsilon of 1e-6 in its norms.
 
     Example:
-        >>> backbone = SwinTransformer(64, 4, 24, depths=(2, 2), num_heads=(1, 2), window_size=4)
-        >>> outputs = backbone(np.zeros((2, 64, 40, 3), "float32"))
-        >>> outputs["features"].shape, outputs["tokens"].shape
-        (TensorShape([2, 48]), TensorShape([2, 40, 48]))
-
-    Source: "Efficient Self-supervised Vision Transformers for Representation Learning", Li et al.,
-    ICLR 2022, and its official code, whose outputs it equals: Swin without absolute positions, with
-    an epsilon of 1e-6 in its norms.
+        ```python
+        backbone = ka.backbones.SwinTransformer(
+            32, 4, 8, depths=(2, 2), num_heads=(1, 2), window_size=4
+        )
+        outputs = backbone(np.zeros((2, 32, 24, 3), "float32"))
+        features, tokens = outputs["features"], outputs["tokens"]  # (2, 16), (2, 12, 16)
+        ```
     """
 
     torch_prefix = "backbone."
@@ -128,7 +136,7 @@ class SwinTransformer(keras.Model):
 
     @property
     def feature_dim(self):
-        """Size of the features, `D`."""
+        """Size of the features, D."""
         return self.embed_dim * 2 ** (len(self.depths) - 1)
 
     def torch_names(self):
@@ -170,10 +178,9 @@ def stage_window(side, window_size):
 
 def check_sizes(image_size, patch_size, embed_dim, depths, num_heads, window_size, channels):
     """Raises ValueError unless a Swin transformer of these sizes can be built."""
-    for name, values in locals().items():
-        values = values if isinstance(values, list | tuple) else [values]
-        if any(not isinstance(value, int | np.integer) or value < 1 for value in values):
-            raise ValueError(f"Expected `{name}` to be positive integers. Received: {values!r}")
+    for name, values in dict(locals()).items():
+        for value in values if isinstance(values, list | tuple) else [values]:
+            check_integer(name, value)
     if len(depths) != len(num_heads) or not depths:
         raise ValueError(
             "Expected `depths` and `num_heads` to have one entry for every stage. Received: "

@@ -1,6 +1,5 @@
 """Reads the arrays of checkpoint files without running code that a file brings along."""
 
-import pathlib
 import zipfile
 
 import ml_dtypes  # noqa: F401  teaches NumPy bfloat16, which safetensors files may hold
@@ -8,22 +7,23 @@ import numpy as np
 import safetensors.numpy
 
 from keras_adasim.backbones.torch_unpickler import read_torch_file
+from keras_adasim.files import expand
 
 
 def read_checkpoint(path):
     """Reads a file of named arrays.
 
     Args:
-        path: a .npz or .safetensors file, or a .pth, .pt or .bin file written by `torch.save`.
+        path: A .npz or .safetensors file, or a .pth, .pt or .bin file written by `torch.save`.
 
     Returns:
-        the mapping in the file: PyTorch names to arrays, or what else a PyTorch checkpoint holds.
+        The mapping in the file: PyTorch names to arrays, or what else a PyTorch checkpoint holds.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the ending is another one, or a PyTorch file is not plain data.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the ending is another one, or a PyTorch file is not plain data.
     """
-    path = pathlib.Path(path)
+    path = expand(path)
     if path.suffix in (".npz", ".safetensors"):
         return _read_arrays(path)
     if path.suffix in (".pth", ".pt", ".bin"):

@@ -13,6 +13,8 @@ import zipfile
 import ml_dtypes
 import numpy as np
 
+from keras_adasim.files import expand
+
 STORAGE_DTYPES = {
     "DoubleStorage": np.float64,
     "FloatStorage": np.float32,
@@ -60,15 +62,15 @@ INERT = {
 class StoredTensor:
     """A tensor in a file, read when it is turned into an array.
 
-    An optimiser's moments, three quarters of a training checkpoint, are thus never read.
+    An optimizer's moments, three quarters of a training checkpoint, are thus never read.
 
     Args:
-        path: the archive.
-        member: name of the storage in the archive.
+        path: The archive.
+        member: Name of the storage in the archive.
         dtype: NumPy dtype of the storage.
-        offset: first element in the storage.
-        shape: sizes of the axes.
-        strides: elements from one entry to the next, per axis.
+        offset: First element in the storage.
+        shape: Sizes of the axes.
+        strides: Elements from one entry to the next, per axis.
     """
 
     path: pathlib.Path
@@ -100,9 +102,9 @@ class TensorUnpickler(pickle.Unpickler):
     """An unpickler that makes tensors, mappings and inert objects, and refuses all else.
 
     Args:
-        file: the opened `data.pkl`.
-        path: the archive.
-        root: the folder inside the archive, ending in a slash.
+        file: The opened `data.pkl`.
+        path: The archive.
+        root: The folder inside the archive, ending in a slash.
     """
 
     def __init__(self, file, path, root):
@@ -142,17 +144,18 @@ def read_torch_file(path):
     """Reads a file written by `torch.save`.
 
     Args:
-        path: path of the file.
+        path: Path of the file.
 
     Returns:
-        the object that was saved, with a `StoredTensor` for each tensor and an `Inert` for
+        The object that was saved, with a `StoredTensor` for each tensor and an `Inert` for
         anything else than mappings, lists, numbers and strings.
 
     Raises:
-        ValueError: if the file is not in the zip format of PyTorch 1.6 and later.
-        pickle.UnpicklingError: if the file asks for anything that is not on our list.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not in the zip format of PyTorch 1.6 and later.
+        pickle.UnpicklingError: If the file asks for anything that is not on our list.
     """
-    path = pathlib.Path(path)
+    path = expand(path)
     if not path.exists():
         raise FileNotFoundError(f"Expected a checkpoint file. Received: {path}, which isn't there.")
     if not zipfile.is_zipfile(path):

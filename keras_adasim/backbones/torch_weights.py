@@ -4,8 +4,10 @@ import os
 
 import keras
 import numpy as np
+import safetensors.numpy
 
 from keras_adasim.backbones.torch_checkpoint import read_checkpoint
+from keras_adasim.files import expand, write_file
 
 # Buffers that PyTorch keeps beside the parameters and that follow from the module's settings.
 BUFFERS = ("num_batches_tracked", "relative_position_index", "attn_mask")
@@ -24,16 +26,16 @@ def load_torch_weights(model, weights, key=None, part=None):
     pickled code, and without PyTorch.
 
     Args:
-        model: built backbone or head with a `torch_names` method.
-        weights: mapping of PyTorch names to arrays, mapping of network names to such mappings, or
+        model: Built backbone or head with a `torch_names` method.
+        weights: Mapping of PyTorch names to arrays, mapping of network names to such mappings, or
             a path to .npz, .safetensors or .pth.
-        key: the network to take, such as "teacher", where there are several.
-        part: the part of the network to take, "backbone", "head" or "head_dense"; by default what
-            the model is. EsViT's head for regions is "head_dense".
+        key: The network to take, such as `"teacher"`, where there are several.
+        part: The part of the network to take, `"backbone"`, `"head"` or `"head_dense"`; by default
+            what the model is. EsViT's head for regions is `"head_dense"`.
 
     Raises:
-        FileNotFoundError: if `weights` is a path to no file.
-        ValueError: if there are several networks and no such `key`, if a name is unknown or
+        FileNotFoundError: If `weights` is a path to no file.
+        ValueError: If there are several networks and no such `key`, if a name is unknown or
             missing, or if a shape differs. The message lists them all.
     """
     for variable, value in torch_assignments(model, weights, key, part):
@@ -43,8 +45,14 @@ def load_torch_weights(model, weights, key=None, part=None):
 def torch_assignments(model, weights, key=None, part=None):
     """Returns what `load_torch_weights` with these arguments assigns, and assigns nothing.
 
+    Args:
+        model: As there.
+        weights: As there.
+        key: As there.
+        part: As there.
+
     Returns:
-        list of (variable, float32 array in the variable's layout).
+        List of pairs of a variable and a float32 array in its layout.
     """
     expected = _torch_names(model)
     if isinstance(weights, str | os.PathLike):
@@ -69,15 +77,37 @@ def torch_state(model):
     """Returns the weights of a backbone or a `ProjectionHead` under PyTorch's names.
 
     Args:
-        model: built backbone or head with a `torch_names` method.
+        model: Built backbone or head with a `torch_names` method.
 
     Returns:
-        dictionary of PyTorch name to NumPy array in PyTorch's layout.
+        Dictionary of PyTorch name to NumPy array in PyTorch's layout.
     """
     return {
         name: _transposed(keras.ops.convert_to_numpy(variable), _inverse(axes))
         for name, (variable, axes) in _torch_names(model).items()
     }
+
+
+def save_torch_weights(model, path):
+    """Writes the weights of a backbone or a `ProjectionHead` under PyTorch's names.
+
+    `load_torch_weights` reads them back, bit by bit. In PyTorch, `load_state_dict` of the official
+    model takes `safetensors.torch.load_file(path)`; Swin's wants `strict=False`, as it keeps
+    buffers that follow from its settings.
+
+    Args:
+        model: Built backbone or head with a `torch_names` method.
+        path: File to write, ending in .safetensors.
+
+    Raises:
+        ValueError: If `path` ends otherwise, or `model` knows no PyTorch names.
+    """
+    path = expand(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"Expected `path` to end in .safetensors. Received: path={str(path)!r}")
+    # A transposed view would be written in the order of its memory.
+    arrays = {name: np.ascontiguousarray(array) for name, array in torch_state(model).items()}
+    write_file(path, safetensors.numpy.save(arrays))
 
 
 def _torch_names(model):

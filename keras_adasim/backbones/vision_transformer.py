@@ -4,11 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import layer_norm
 from keras_adasim.layers.patch_embedding import PatchEmbedding
 from keras_adasim.layers.position_embedding import PositionEmbedding
+from keras_adasim.layers.reference_defaults import layer_norm
 from keras_adasim.layers.torch_names import convolution_names, layer_norm_names, prefixed
 from keras_adasim.layers.transformer_block import TransformerBlock
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -16,35 +17,40 @@ class VisionTransformer(keras.Model):
     """Vision transformer with a class token, for images of any size its patch divides.
 
     Position embeddings are learned for `image_size` and resized for other sizes, square or not.
-    The model maps normalised float images `(B, H, W, channels)` to a dictionary:
+    The model maps normalized float images (B, H, W, C) to a dictionary:
 
-    - `features`: `(B, D)`, the class token after the final norm;
-    - `tokens`: `(B, P, D)`, the patch tokens after the final norm, row by row.
+    - `features`: (B, D), the class token after the final norm;
+    - `tokens`: (B, P, D), the patch tokens after the final norm, row by row.
 
     Args:
-        image_size: side in pixels of the square images that the position embeddings are for.
-        patch_size: side of a patch in pixels; must divide `image_size`.
-        embed_dim: size of a token, `D`.
-        depth: number of blocks.
-        num_heads: attention heads per block; must divide `embed_dim`.
-        mlp_ratio: width of the blocks' hidden layer in multiples of `embed_dim`.
-        drop_path_rate: probability of leaving the last block's branches out in training; the
+        image_size: Side in pixels of the square images that the position embeddings are for.
+        patch_size: Side of a patch in pixels; must divide `image_size`.
+        embed_dim: Size of a token, D.
+        depth: Number of blocks.
+        num_heads: Attention heads of a block; must divide `embed_dim`.
+        mlp_ratio: Width of the blocks' hidden layer in multiples of `embed_dim`.
+        drop_path_rate: Probability of leaving the last block's branches out in training; the
             earlier blocks' grow linearly from 0 to it.
-        channels: channels of the images.
-        dtype: dtype policy of all layers; `None` takes the global one.
+        channels: Channels of the images, C.
+        dtype: Dtype policy of all layers; `None` takes the global one.
         **kwargs: `name` and `trainable` of `keras.Model`.
 
     Attributes:
-        feature_dim: size of the features, `embed_dim`.
+        feature_dim: Size of the features, `embed_dim`.
+
+    Raises:
+        ValueError: If a size is no positive integer, or one that should divide another doesn't.
+
+    Reference:
+        "Emerging Properties in Self-Supervised Vision Transformers", Caron et al., ICCV 2021, and
+        its official code, whose outputs it equals.
 
     Example:
-        >>> backbone = VisionTransformer(96, 16, embed_dim=192, depth=12, num_heads=3)
-        >>> outputs = backbone(np.zeros((2, 96, 64, 3), "float32"))
-        >>> outputs["features"].shape, outputs["tokens"].shape
-        (TensorShape([2, 192]), TensorShape([2, 24, 192]))
-
-    Source: "Emerging Properties in Self-Supervised Vision Transformers", Caron et al., ICCV 2021,
-    and its official code, whose outputs it equals.
+        ```python
+        backbone = ka.backbones.VisionTransformer(32, 8, embed_dim=24, depth=2, num_heads=3)
+        outputs = backbone(np.zeros((2, 32, 48, 3), "float32"))
+        features, tokens = outputs["features"], outputs["tokens"]  # (2, 24), (2, 24, 24)
+        ```
     """
 
     torch_prefix = "backbone."
@@ -102,7 +108,7 @@ class VisionTransformer(keras.Model):
 
     @property
     def feature_dim(self):
-        """Size of the features, `D`."""
+        """Size of the features, D."""
         return self.embed_dim
 
     def _embed(self, images):
@@ -112,10 +118,10 @@ class VisionTransformer(keras.Model):
         """Softmax attention of the last block, without drop path.
 
         Args:
-            images: floats `(B, H, W, channels)`, normalised.
+            images: Floats (B, H, W, C), normalized.
 
         Returns:
-            float32 `(B, heads, 1 + P, 1 + P)`: queries, then keys, the class token first.
+            float32 tensor (B, heads, 1 + P, 1 + P): queries, then keys, the class token first.
         """
         tokens = self._embed(ops.convert_to_tensor(images))
         for block in self.blocks[:-1]:
@@ -128,13 +134,16 @@ class VisionTransformer(keras.Model):
         DINO's linear evaluation of ViT-S joins those of the last four along the last axis.
 
         Args:
-            images: floats `(B, H, W, channels)`, normalised.
-            n: number of blocks, 1 to `depth`.
+            images: Floats (B, H, W, C), normalized.
+            n: Number of blocks, 1 to `depth`.
 
         Returns:
-            list of `n` tensors `(B, D)`, the last block's, which are the features, last.
+            List of n tensors (B, D), the last block's, which are the features, last.
+
+        Raises:
+            ValueError: If there aren't as many blocks.
         """
-        if not 1 <= n <= self.depth:
+        if check_integer("n", n) > self.depth:
             raise ValueError(
                 f"Expected `n` between 1 and depth={self.depth}, the number of blocks. "
                 f"Received: n={n}"
@@ -143,7 +152,9 @@ class VisionTransformer(keras.Model):
         for block in self.blocks:
             tokens = block(tokens, training=False)
             class_tokens.append(tokens[:, 0])
-        return [self.norm(class_token) for class_token in class_tokens[-n:]]
+        # The norm is built for (B, T, D), and Keras may hold it to that rank.
+        normed = self.norm(ops.stack(class_tokens[-n:], axis=1))
+        return [normed[:, i] for i in range(n)]
 
     def torch_names(self):
         """Names of the variables in DINO's `state_dict`, see `layers.torch_names`."""
@@ -175,10 +186,9 @@ class VisionTransformer(keras.Model):
 
 def check_sizes(image_size, patch_size, embed_dim, depth, num_heads, channels):
     """Raises ValueError unless a vision transformer of these sizes can be built."""
-    sizes = locals()
+    sizes = dict(locals())
     for name, value in sizes.items():
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
+        check_integer(name, value)
     for whole, part in (("image_size", "patch_size"), ("embed_dim", "num_heads")):
         if sizes[whole] % sizes[part]:
             raise ValueError(

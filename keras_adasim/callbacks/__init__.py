@@ -6,16 +6,16 @@ and k-NN first, then `EpochLog`, `keras.callbacks.TensorBoard`, `Backup` and `Pr
 
 from keras_adasim.callbacks.backup import Backup
 from keras_adasim.callbacks.epoch_log import EpochLog
+from keras_adasim.callbacks.measures import Measures
 from keras_adasim.callbacks.online_knn import OnlineKNN
-from keras_adasim.callbacks.pairing_statistics import PairingStatistics
 from keras_adasim.callbacks.progress import Progress
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 
 __all__ = [
     "Backup",
     "EpochLog",
+    "Measures",
     "OnlineKNN",
-    "PairingStatistics",
     "Progress",
     "PushNeighbors",
 ]

@@ -2,13 +2,14 @@
 
 import json
 import os
-import pathlib
 import re
 import shutil
 
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
+from keras_adasim.files import expand, flush_folder, write_file
+from keras_adasim.validation import check_integer
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
@@ -29,19 +30,29 @@ class Backup(keras.callbacks.Callback):
     state. With several processes the chief writes and all read.
 
     Args:
-        directory: folder of the checkpoints, of this run only.
-        every: epochs between two checkpoints; the last epoch is always saved.
+        directory: Folder of the checkpoints, of this run only; `~` is the home folder.
+        every: Epochs between two checkpoints; the last epoch is always saved.
 
     Raises:
-        ValueError: `every` isn't positive; in `fit`, a checkpoint that is not this model's.
+        ValueError: If `every` isn't a positive integer; in `fit`, if the checkpoint there is not
+            this model's.
+
+    Example:
+    ```python
+    import tempfile
+
+    backup = ka.callbacks.Backup(tempfile.mkdtemp())
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for epochs in (2, 3):  # The second call does the third epoch alone.
+        model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=epochs, callbacks=[backup], verbose=0)
+    ```
     """
 
     def __init__(self, directory, every=1):
         super().__init__()
-        if int(every) != every or every < 1:
-            raise ValueError(f"Expected `every` to be a positive integer. Received: {every!r}")
-        self.directory = pathlib.Path(directory)
-        self.every = every
+        self.directory = expand(directory)
+        self.every = check_integer("every", every)
 
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
@@ -71,6 +82,20 @@ class Backup(keras.callbacks.Callback):
         if self._finished > self._saved:
             self._save()
 
+    def restore(self, model):
+        """Loads the newest checkpoint into a model, without training it.
+
+        Args:
+            model: Model of the same shape as the one that was saved.
+
+        Returns:
+            Number of finished epochs; 0 if there is no checkpoint.
+        """
+        self.set_model(model)
+        self.on_train_begin()
+        model._initial_epoch = None
+        return self._finished
+
     def _checkpoints(self):
         """Complete checkpoints, oldest first."""
         if not self.directory.is_dir():
@@ -97,11 +122,11 @@ class Backup(keras.callbacks.Callback):
             "random_states": [v.numpy().tolist() for v in _random_states(self.model)],
             "shapes": _shapes(self.model),
         }
-        (temporary / STATE).write_text(json.dumps(state))
-        for file in temporary.iterdir():
-            _flush(file)
+        write_file(temporary / STATE, json.dumps(state))
+        _flush(temporary / WEIGHTS)
         old = self._checkpoints()
         os.replace(temporary, self.directory / f"epoch-{self._finished}")
+        flush_folder(self.directory)  # Before the others go.
         for folder in old:
             shutil.rmtree(folder)
 

@@ -1,12 +1,12 @@
 """A table of all epochs, as CSV."""
 
 import csv
-import os
-import pathlib
+import io
 
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
+from keras_adasim.files import expand, write_file
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -17,12 +17,23 @@ class EpochLog(keras.callbacks.Callback):
     column too. The file is replaced as a whole after each epoch: it is never half written.
 
     Args:
-        path: file to write. Its column `epoch` counts from 0, as Keras does.
+        path: File to write; `~` is the home folder. Its column `epoch` counts from 0, as Keras
+            does.
+
+    Example:
+    ```python
+    import tempfile
+
+    log = ka.callbacks.EpochLog(f"{tempfile.mkdtemp()}/log.csv")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=2, callbacks=[log], verbose=0)
+    ```
     """
 
     def __init__(self, path):
         super().__init__()
-        self.path = pathlib.Path(path)
+        self.path = expand(path)
         self._rows = None
 
     def on_train_begin(self, logs=None):
@@ -47,10 +58,8 @@ class EpochLog(keras.callbacks.Callback):
 
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows for name in row)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self._rows)
-        os.replace(temporary, self.path)
+        file = io.StringIO(newline="")
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_file(self.path, file.getvalue())

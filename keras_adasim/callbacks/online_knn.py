@@ -1,10 +1,11 @@
-"""Nearest-neighbour accuracy of the teacher while it trains."""
+"""Nearest-neighbor accuracy of the features while they are trained."""
 
 import keras
 import numpy as np
 
 from keras_adasim.evaluation.features import embed
-from keras_adasim.evaluation.knn import knn_accuracy
+from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
+from keras_adasim.validation import check_integer
 
 
 class OnlineKNN(keras.callbacks.Callback):
@@ -13,20 +14,34 @@ class OnlineKNN(keras.callbacks.Callback):
     Collapse looks calm in the loss of a self-distillation; here it shows.
 
     Args:
-        train_source: labelled images whose features vote, a source of `keras_adasim.data`.
-        test_source: labelled images that are classified. Without it a share `held_out` of
-            `train_source`, drawn once, is classified by the rest.
-        k: number of voting neighbours.
-        every: epochs between two evaluations; the last epoch is always evaluated.
-        max_images: at most so many images of each source, drawn once; all by default.
-        batch_size: images embedded at a time.
-        image_size: side in pixels that images are resized to; `None` if they share a size.
-        held_out: share of `train_source`, used without `test_source`.
-        seed: of both draws.
-        temperature: of the votes.
+        train_source: `Source` of labeled images whose features vote.
+        test_source: `Source` of labeled images that are classified. Without it a share `held_out`
+            of `train_source`, drawn once, is classified by the rest.
+        k: Number of voting neighbors.
+        every: Epochs between two evaluations; the last epoch is always evaluated.
+        max_images: At most so many images of each source, drawn once; None for all.
+        batch_size: Images embedded at a time.
+        image_size: Side in pixels that images are resized to; None if they share a size.
+        held_out: Share of `train_source`, used without `test_source`.
+        seed: Seed of both draws.
+        temperature: Temperature of the votes.
+        leave_one_out: Whether, without `test_source`, each image drawn is classified by all
+            others instead: steadier with few images, of which none is held out.
+
+    Attributes:
+        num_train: Number of images drawn that vote.
+        num_test: Number of images that are classified; with `leave_one_out` the same ones.
 
     Raises:
-        ValueError: a source has no labels, or there are fewer training images than k.
+        ValueError: If a source has no labels, or fewer images than k can vote.
+
+    Example:
+    ```python
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    source = ka.data.ArraySource(images, labels=np.arange(12) % 3)
+    knn = ka.callbacks.OnlineKNN(source, k=3, leave_one_out=True)
+    top1, top5 = knn.evaluate(lambda images: tf.reshape(images, (len(images), -1)))
+    ```
     """
 
     def __init__(
@@ -41,31 +56,47 @@ class OnlineKNN(keras.callbacks.Callback):
         held_out=0.2,
         seed=0,
         temperature=0.07,
+        leave_one_out=False,
     ):
         super().__init__()
-        for name, value in (("k", k), ("every", every), ("max_images", max_images)):
-            if value is not None and (int(value) != value or value < 1):
-                raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
+        self.k = check_integer("k", k)
+        self.every = check_integer("every", every)
+        self.batch_size = check_integer("batch_size", batch_size)
+        for name, value in (("max_images", max_images), ("image_size", image_size)):
+            if value is not None:
+                check_integer(name, value)
         if not 0 < held_out < 1:
-            raise ValueError(f"Expected `held_out` between 0 and 1. Received: {held_out!r}")
+            raise ValueError(
+                f"Expected `held_out` between 0 and 1. Received: held_out={held_out!r}"
+            )
+        if not temperature > 0:
+            raise ValueError(
+                f"Expected `temperature` above 0. Received: temperature={temperature!r}"
+            )
+        if leave_one_out and test_source is not None:
+            raise ValueError(
+                "Expected no `test_source` with `leave_one_out`, which classifies the images of "
+                "`train_source`. Received: leave_one_out=True and a `test_source`. Leave one out."
+            )
         self.train_source = train_source
         self.test_source = train_source if test_source is None else test_source
-        self.k = k
-        self.temperature = temperature
-        self.every = every
-        self.batch_size = batch_size
         self.image_size = image_size
-        self._train = _draw("train_source", self.train_source, max_images, seed)
-        if test_source is None:
-            tests = max(1, round(held_out * len(self._train)))
-            self._test, self._train = self._train[:tests], self._train[tests:]
+        self.temperature = temperature
+        self.leave_one_out = leave_one_out
+        drawn = _draw("train_source", train_source, max_images, check_integer("seed", seed, 0))
+        if test_source is not None:
+            tests = _draw("test_source", test_source, max_images, seed)
+        elif leave_one_out:
+            tests = drawn
         else:
-            self._test = _draw("test_source", self.test_source, max_images, seed)
+            tests, drawn = np.split(drawn, [max(1, round(held_out * len(drawn)))])
         # In order, for the disk's sake.
-        self._train, self._test = np.sort(self._train), np.sort(self._test)
-        if k > len(self._train):
+        self._train, self._test = np.sort(drawn), np.sort(tests)
+        self.num_train, self.num_test = len(drawn), len(tests)
+        voters = self.num_train - 1 if leave_one_out else self.num_train
+        if k > voters:
             raise ValueError(
-                f"Expected `k` to be at most {len(self._train)}, the number of training images. "
+                f"Expected `k` to be at most {voters}, the number of images that can vote. "
                 f"Received: k={k}. Lower `k`, or raise `max_images`."
             )
 
@@ -76,24 +107,26 @@ class OnlineKNN(keras.callbacks.Callback):
             logs["knn_top1"], logs["knn_top5"] = self.evaluate()
 
     def evaluate(self, embed_fn=None):
-        """Returns `(top1, top5)` of the model as it stands, or of other features.
+        """Measures the model as it stands, or other features.
 
         Args:
-            embed_fn: uint8 images `(B, H, W, C)` -> features `(B, D)`; the model's by default.
-        """
-        train, test = self._train, self._test
-        embed_fn = self.model.embed if embed_fn is None else embed_fn
-        return knn_accuracy(
-            self._embed(embed_fn, self.train_source, train),
-            np.asarray(self.train_source.labels)[train],
-            self._embed(embed_fn, self.test_source, test),
-            np.asarray(self.test_source.labels)[test],
-            k=self.k,
-            temperature=self.temperature,
-        )
+            embed_fn: Function from uint8 images (B, H, W, C) to features (B, D); the model's
+                `embed` by default.
 
-    def _embed(self, embed_fn, source, indices):
-        return embed(source, embed_fn, self.batch_size, self.image_size, indices=indices)
+        Returns:
+            Tuple (top1, top5), shares in [0, 1].
+        """
+        embed_fn = self.model.embed if embed_fn is None else embed_fn
+        vote = {"k": self.k, "temperature": self.temperature}
+        train = self._features_and_labels(self.train_source, self._train, embed_fn)
+        if self.leave_one_out:
+            return leave_one_out_accuracy(*train, **vote)
+        test = self._features_and_labels(self.test_source, self._test, embed_fn)
+        return knn_accuracy(*train, *test, **vote)
+
+    def _features_and_labels(self, source, indices, embed_fn):
+        features = embed(source, embed_fn, self.batch_size, self.image_size, indices=indices)
+        return features, np.asarray(source.labels)[indices]
 
 
 def _draw(name, source, max_images, seed):

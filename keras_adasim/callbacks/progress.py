@@ -6,29 +6,69 @@ import time
 
 import keras
 
+from keras_adasim.validation import check_integer
+
+COLUMNS = 160  # Of the line of an epoch.
+SPACE = "  "
+# In the order in which they are looked for; others follow as they were logged.
+TELLING = (
+    "loss",
+    "knn_top1",
+    "gate_open",
+    "rank_me",
+    "feature_std",
+    "partner_purity",
+    "neighbor_purity",
+    "neighbor_churn",
+    "effective_candidates",
+    "uniformity",
+    "alignment",
+    "staleness",
+    "alpha_req",
+    "knn_top5",
+    "partner_is_self",
+)
+
 
 class Progress(keras.callbacks.Callback):
     """Prints loss, images per second, and the time left for the epoch and the run.
 
     In a terminal one line is rewritten in place; in a file or pipe a line is added every
-    `interval` seconds. Each epoch ends with a line of all its logs. The first step compiles, which
-    takes a minute or more with XLA: that is said before it, and left out of the rate.
+    `interval` seconds. Each epoch ends with a line of as many of its logs as 160 columns hold, the
+    most telling ones first; the rest of the last epoch's follow at the end, and `EpochLog` keeps
+    them all. The first step compiles, which takes a minute or more with XLA: that is said before
+    it, and left out of the rate.
 
     Use it with `fit(verbose=0)`, last in the list of callbacks, so that it prints what the others
     log. Without `total_images` and `batch_size` it counts steps instead of images.
 
     Args:
-        total_images: images per epoch.
-        batch_size: images per step, over all replicas.
-        stream: where to print, standard output by default.
-        interval: seconds between two lines of a file.
+        total_images: Images per epoch, or None.
+        batch_size: Images per step, over all replicas, or None.
+        stream: Where to print, an open text file; standard output by default.
+        interval: Seconds between two lines of a file.
+
+    Raises:
+        ValueError: If a number isn't a positive integer, or `interval` is negative.
+
+    Example:
+    ```python
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    progress = ka.callbacks.Progress(total_images=8, batch_size=4)
+    model.fit(np.ones((8, 4)), np.ones((8, 1)), batch_size=4, callbacks=[progress], verbose=0)
+    ```
     """
 
     def __init__(self, total_images=None, batch_size=None, stream=None, interval=30.0):
         super().__init__()
         for name, value in (("total_images", total_images), ("batch_size", batch_size)):
-            if value is not None and value < 1:
-                raise ValueError(f"Expected `{name}` to be positive or None. Received: {value!r}")
+            if value is not None:
+                check_integer(name, value)
+        if not interval >= 0:
+            raise ValueError(
+                f"Expected `interval` to be a number of seconds. Received: interval={interval!r}"
+            )
         self.total_images = total_images
         self.batch_size = batch_size
         self.interval = interval
@@ -96,16 +136,19 @@ class Progress(keras.callbacks.Callback):
         now = time.monotonic()
         self._seconds_between = self._seconds_between or now - self._mark
         self._shown = now
-        parts = [self._epoch_name(), *_values(logs or {}), *self._rate()]
-        parts.append(f"took {_clock(now - self._epoch_begin)}")
+        times = [*self._rate(), f"took {_clock(now - self._epoch_begin)}"]
         left = self._epochs - epoch - 1
         if left and self._steps_per_second:
-            parts.append(f"left {_clock(self._seconds_left(left * self._steps, left))}")
-        self._print_line("  ".join(parts))
+            times.append(f"left {_clock(self._seconds_left(left * self._steps, left))}")
+        line, self._left_out = _one_line([self._epoch_name()], _values(logs or {}), times)
+        self._print_line(line)
 
     def on_train_end(self, logs=None):
         """Prints how long it took."""
         if self._epochs_run:
+            while self._left_out:
+                line, self._left_out = _one_line(["and at the end"], self._left_out)
+                self._print_line(line)
             took = _clock(time.monotonic() - self._begin)
             self._print_line(f"trained {self._epochs_run} epochs in {took}")
         else:
@@ -121,7 +164,7 @@ class Progress(keras.callbacks.Callback):
             if epochs:
                 whole = self._seconds_left(steps + epochs * self._steps, epochs)
                 parts.append(f"of the run {_clock(whole)}")
-        line = "  ".join(parts)
+        line = SPACE.join(parts)
         if self._terminal:
             # Without a line's end, so that the next one overwrites it; \x1b[K clears the rest.
             self._out.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
@@ -148,9 +191,18 @@ class Progress(keras.callbacks.Callback):
 
 
 def _values(logs):
-    """Loss first, then the others, short."""
-    names = sorted(logs, key=lambda name: name != "loss")
+    """The most telling ones first, short."""
+    places = {name: place for place, name in enumerate(TELLING)}
+    names = sorted(logs, key=lambda name: places.get(name, len(TELLING)))
     return [f"{name} {logs[name]:.4g}" for name in names if isinstance(logs[name], int | float)]
+
+
+def _one_line(begin, values, end=()):
+    """A line with as many of the values as it holds, and the others."""
+    count = len(values)
+    while count > 1 and len(SPACE.join([*begin, *values[:count], *end])) > COLUMNS:
+        count -= 1
+    return SPACE.join([*begin, *values[:count], *end]), values[count:]
 
 
 def _clock(seconds):

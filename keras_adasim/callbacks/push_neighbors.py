@@ -9,7 +9,14 @@ class PushNeighbors(keras.callbacks.Callback):
     `SelfDistillation.fit` puts it first, so that any backup of the epoch already holds its votes.
 
     Args:
-        dataset: a `PairDataset`, or `None`.
+        dataset: A `PairDataset`, or None.
+
+    Example:
+    ```python
+    source = ka.data.ArraySource(np.zeros((8, 4, 4, 3), "uint8"))
+    dataset = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
+    callback = ka.callbacks.PushNeighbors(dataset)  # for a training loop without `fit`
+    ```
     """
 
     def __init__(self, dataset=None):
@@ -19,10 +26,12 @@ class PushNeighbors(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Order and draws of an epoch are those of its number, in a resumed run and a second `fit`.
 
-        The pushes count the epochs: they are in the checkpoint.
+        The optimizer's steps count the epochs: they are in the checkpoint. An epoch that was broken
+        off is begun again.
         """
         if self.dataset is not None:
-            self.dataset.set_epoch(self.model.pairing.pushes)
+            step = int(self.model.optimizer.iterations.numpy())
+            self.dataset.set_epoch(step // len(self.dataset))
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the records from the device, once per epoch."""

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import resize_bytes
+from keras_adasim.validation import check_integer
 
 # DINO evaluates on the central 224 pixels of images whose shorter side has 256.
 CROP_SHARE = 224 / 256
@@ -17,24 +18,30 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
     small images of one size are never enlarged and cropped.
 
     Args:
-        source: `len(source)` images, `source[i]` uint8 `(H, W, C)`.
-        embed_fn: uint8 images `(B, S, S, C)` -> features `(B, D)`.
-        batch_size: B; the last batch may be smaller.
-        image_size: S in pixels; `None` leaves the images as they are, all of one size.
-        center_crop: if set, the protocol of DINO: the shorter side is resized to S * 256 / 224
-            (bicubic, antialiased) and the central square cut out. Otherwise the whole image is
-            resized to the square (bilinear, antialiased).
-        indices: images to embed, `None` for all.
+        source: N images, len(source), each source[i] uint8 (H, W, C).
+        embed_fn: Function from uint8 images (B, S, S, C) to features (B, D).
+        batch_size: Number of images B of a batch; the last may be smaller.
+        image_size: Side S in pixels; None leaves the images as they are, all of one size.
+        center_crop: Whether to follow DINO's protocol: the shorter side is resized to
+            S * 256 / 224 (bicubic, antialiased) and the central square cut out. Otherwise the
+            whole image is resized to the square (bilinear, antialiased).
+        indices: Integers, the images to embed; None for all.
 
     Returns:
-        float32 array `(N, D)`.
+        float32 array (N, D).
 
     Raises:
-        ValueError: there is no image, or a size isn't positive.
+        ValueError: If there is no image, or a size isn't a positive integer.
+
+    Example:
+    ```python
+    source = ka.data.ArraySource(np.zeros((6, 8, 8, 3), np.uint8))
+    features = ka.evaluation.embed(source, lambda images: tf.reshape(images, (len(images), -1)))
+    ```
     """
-    for name, value in (("batch_size", batch_size), ("image_size", image_size)):
-        if value is not None and (int(value) != value or value < 1):
-            raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
+    check_integer("batch_size", batch_size)
+    if image_size is not None:
+        check_integer("image_size", image_size)
     indices = np.arange(len(source)) if indices is None else np.asarray(indices, np.int64)
     if not len(indices):
         raise ValueError("Expected `source` with at least one image. Received none.")
@@ -67,7 +74,7 @@ def _python_decode(source):
 
 
 def _fit(image, size, center_crop):
-    """Resizes one uint8 image `(H, W, C)` to `(size, size, C)`, unless it has that size."""
+    """Resizes one uint8 image (H, W, C) to (size, size, C), unless it has that size."""
     shape = tf.shape(image)[:2]
     resized = tf.cond(
         tf.reduce_all(shape == size),

@@ -1,9 +1,12 @@
-"""Weighted nearest-neighbour classification of frozen features."""
+"""Weighted nearest-neighbor classification of frozen features."""
 
 import contextlib
 
 import numpy as np
 import tensorflow as tf
+
+from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.validation import check_integer
 
 # Similarities held at a time; 64 MiB of float32.
 CHUNK = 2**24
@@ -17,47 +20,79 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k, te
     is no answer, so that the top 5 may hold fewer than five labels.
 
     Args:
-        train_features: floats `(N, D)`; normalised inside, like the others.
-        train_labels: labels `(N,)`, any integers or strings.
-        test_features: floats `(M, D)`.
-        test_labels: labels `(M,)`; one that no training image has is never met.
-        k: number of neighbours that vote, at most N.
-        temperature: of the votes; smaller values listen to the nearest ones.
+        train_features: Floats (N, D); normalized inside, like the others.
+        train_labels: Labels (N,), any integers or strings.
+        test_features: Floats (M, D).
+        test_labels: Labels (M,); one that no training image has is never met.
+        k: Number of neighbors that vote, at most N.
+        temperature: Temperature of the votes; smaller values listen to the nearest ones.
 
     Returns:
-        `(top1, top5)`, shares in [0, 1] of the test images whose label has the most votes, or is
-        among the five with the most.
+        Tuple (top1, top5), shares in [0, 1] of the test images whose label has the most votes, or
+        is among the five with the most.
 
     Raises:
-        ValueError: an argument has another shape, isn't finite or is out of range.
+        ValueError: If an argument has another shape, isn't finite or is out of range.
 
-    Source: `eval_knn.py` of the official DINO code.
+    Reference:
+        - `eval_knn.py` of the official DINO code.
+
+    Example:
+    ```python
+    features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+    ka.evaluation.knn_accuracy(features[:15], labels[:15], features[15:], labels[15:], k=5)
+    ```
     """
-    train_features = _normalized("train_features", train_features)
-    test_features = _normalized("test_features", test_features)
-    _check_labels("train_labels", train_labels, train_features)
-    _check_labels("test_labels", test_labels, test_features)
-    if train_features.shape[1] != test_features.shape[1]:
+    train = _normalized("train_features", train_features)
+    test = _normalized("test_features", test_features)
+    _check_labels("train_labels", train_labels, train)
+    _check_labels("test_labels", test_labels, test)
+    if train.shape[1] != test.shape[1]:
         raise ValueError(
             "Expected `train_features` and `test_features` of one size. Received: "
-            f"shapes {train_features.shape} and {test_features.shape}"
+            f"shapes {train.shape} and {test.shape}"
         )
-    if int(k) != k or not 1 <= k <= len(train_features):
-        raise ValueError(
-            f"Expected `k` to be an integer from 1 to {len(train_features)}, the number of "
-            f"training images. Received: k={k!r}. Lower `k`, or give more training images."
-        )
-    if not temperature > 0:
-        raise ValueError(f"Expected `temperature` above 0. Received: temperature={temperature!r}")
+    k = _check_vote(k, temperature, len(train))
     classes, train_classes = np.unique(np.asarray(train_labels), return_inverse=True)
     test_classes = _class_numbers(classes, np.asarray(test_labels))
-    ranks = np.concatenate(
-        [
-            _ranks(_votes(cosines, train_classes[ids], len(classes), temperature), targets)
-            for ids, cosines, targets in _nearest(train_features, test_features, test_classes, k)
-        ]
-    )
-    return float(np.mean(ranks < 1)), float(np.mean(ranks < 5))
+    chunks = _nearest(train, test, k)
+    return _accuracies(chunks, train_classes, test_classes, len(classes), temperature)
+
+
+def leave_one_out_accuracy(features, labels, k, temperature=0.07):
+    """Classifies each image by a vote of all others, by the rules of `knn_accuracy`.
+
+    An image never votes for itself; another one that equals it does.
+
+    Args:
+        features: Floats (N, D); normalized inside.
+        labels: Labels (N,), any integers or strings; one that no other image has is never met.
+        k: Number of neighbors that vote, at most N - 1.
+        temperature: Temperature of the votes; smaller values listen to the nearest ones.
+
+    Returns:
+        Tuple (top1, top5), shares in [0, 1] of the images, as of `knn_accuracy`.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Example:
+    ```python
+    features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+    ka.evaluation.leave_one_out_accuracy(features, labels, k=5)
+    ```
+    """
+    features = _normalized("features", features)
+    _check_labels("labels", labels, features)
+    if len(features) < 2:
+        raise ValueError(
+            "Expected `features` of at least two images, of which one votes for the other. "
+            f"Received: features.shape={features.shape}"
+        )
+    k = _check_vote(k, temperature, len(features) - 1)
+    names, classes = np.unique(np.asarray(labels), return_inverse=True)
+    chunks = _nearest(features, features, k, leave_out_self=True)
+    return _accuracies(chunks, classes, classes, len(names), temperature)
 
 
 def _normalized(name, features):
@@ -72,8 +107,7 @@ def _normalized(name, features):
         raise ValueError(
             f"Expected finite `{name}`. Received NaN or infinity: has the training diverged?"
         )
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norms, 1e-12)
+    return l2_normalize(features).numpy()
 
 
 def _check_labels(name, labels, features):
@@ -84,27 +118,53 @@ def _check_labels(name, labels, features):
         )
 
 
+def _check_vote(k, temperature, num_voters):
+    """Returns `k` as an int, if so many images can vote."""
+    k = check_integer("k", k)
+    if k > num_voters:
+        raise ValueError(
+            f"Expected `k` to be at most {num_voters}, the number of images that can vote. "
+            f"Received: k={k}. Lower `k`, or give more training images."
+        )
+    if not temperature > 0:
+        raise ValueError(f"Expected `temperature` above 0. Received: temperature={temperature!r}")
+    return k
+
+
 def _class_numbers(classes, labels):
     """Places of `labels` in the sorted `classes`, -1 for those that aren't there."""
     places = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     return np.where(classes[places] == labels, places, -1)
 
 
-def _nearest(train_features, test_features, test_classes, k):
-    """Yields, for one chunk of test images after the other, neighbours, cosines and targets."""
-    size = max(1, CHUNK // len(train_features))
-    train = tf.constant(train_features)
-    for start in range(0, len(test_features), size):
-        chunk = slice(start, start + size)
+def _accuracies(chunks, train_classes, test_classes, num_classes, temperature):
+    """Top-1 and top-5 accuracy from `_nearest`."""
+    ranks = [
+        _ranks(_votes(cosines, train_classes[ids], num_classes, temperature), test_classes[rows])
+        for rows, ids, cosines in chunks
+    ]
+    ranks = np.concatenate(ranks)
+    return float(np.mean(ranks < 1)), float(np.mean(ranks < 5))
+
+
+def _nearest(train, test, k, leave_out_self=False):
+    """Yields slices of the test images with their neighbors and cosines, (m, k) each."""
+    size = max(1, CHUNK // len(train))
+    voters = tf.constant(train)
+    for start in range(0, len(test), size):
+        rows = slice(start, start + size)
         with _full_precision():
-            cosines = tf.matmul(test_features[chunk], train, transpose_b=True)
-        cosines, ids = tf.math.top_k(cosines, int(k))
-        yield ids.numpy(), cosines.numpy(), test_classes[chunk]
+            cosines = tf.matmul(test[rows], voters, transpose_b=True)
+        if leave_out_self:
+            nothing = tf.fill(cosines.shape[:1], -np.float32(np.inf))
+            cosines = tf.linalg.set_diag(cosines, nothing, k=start)
+        cosines, ids = tf.math.top_k(cosines, k)
+        yield rows, ids.numpy(), cosines.numpy()
 
 
 @contextlib.contextmanager
 def _full_precision():
-    """Leaves TensorFloat-32, whose ten bits swap near neighbours, out of the products."""
+    """Leaves TensorFloat-32, whose ten bits swap near neighbors, out of the products."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
@@ -114,7 +174,7 @@ def _full_precision():
 
 
 def _votes(cosines, classes, num_classes, temperature):
-    """Sums of the votes `(M, classes)` for neighbours `(M, k)`; -1 where there is no vote."""
+    """Sums of the votes (m, classes) of neighbors (m, k); -1 where there is no vote."""
     # One factor for the whole row changes no order, and keeps small temperatures finite.
     weights = np.exp((cosines.astype(np.float64) - cosines[:, :1]) / temperature)
     cells = np.arange(len(classes))[:, None] * num_classes + classes

@@ -1,7 +1,14 @@
-"""SavedModels of pretrained backbones, and the Keras layer that brings them back."""
+"""SavedModels of pretrained backbones, the Keras layer that brings them back, KerasHub presets."""
 
 from keras_adasim.export.exported_backbone import ExportedBackbone, load_backbone
+from keras_adasim.export.hub_preset import export_preset
 from keras_adasim.export.saved_model import export_backbone
 from keras_adasim.layers.preprocessing import preprocess
 
-__all__ = ["ExportedBackbone", "export_backbone", "load_backbone", "preprocess"]
+__all__ = [
+    "ExportedBackbone",
+    "export_backbone",
+    "export_preset",
+    "load_backbone",
+    "preprocess",
+]

@@ -6,35 +6,29 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.export.metadata import Metadata
+from keras_adasim.files import expand
 from keras_adasim.layers.preprocessing import check_type
 
 
 def load_backbone(path):
-    """Loads what `export_backbone` wrote.
-
-    ```python
-    images = keras.Input((None, None, 3), dtype="uint8")
-    features = load_backbone("runs/adasim/saved_model")(images)["features"]
-    classifier = keras.Model(images, keras.layers.Dense(10)(features))
-    classifier.compile(keras.optimizers.AdamW(1e-4), ...)
-    ```
+    """Loads what `export_backbone` wrote, to be fine-tuned by any Keras optimizer.
 
     Args:
-        path: the exported folder.
+        path: The exported folder.
 
     Returns:
-        an `ExportedBackbone`, a trainable `keras.layers.Layer`.
+        `ExportedBackbone`, a trainable `keras.layers.Layer`.
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder isn't one that `export_backbone` wrote.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If the folder isn't one that `export_backbone` wrote.
     """
     return ExportedBackbone(path)
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class ExportedBackbone(keras.layers.Layer):
-    """A backbone read from a SavedModel, preprocessing inside; any Keras optimiser trains it.
+    """A backbone read from a SavedModel, preprocessing inside; any Keras optimizer trains it.
 
     With `training=True` dropout, drop path and BatchNormalization act as in training, unless the
     layer is frozen (`trainable = False`): then it is a fixed function, as a frozen
@@ -45,27 +39,43 @@ class ExportedBackbone(keras.layers.Layer):
     SavedModels are programs, `keras.saving.load_model` wants `safe_mode=False` for it.
 
     Args:
-        folder: what `export_backbone` wrote.
+        folder: What `export_backbone` wrote.
+        **kwargs: `name` and `trainable` of `keras.layers.Layer`.
 
     Attributes:
-        metadata: the export's `Metadata`: image_size, channels, feature_dim, mean, std, ...
+        metadata: The export's `Metadata`: image_size, channels, feature_dim, mean, std, ...
 
     Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder isn't one that `export_backbone` wrote.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If the folder isn't one that `export_backbone` wrote.
+
+    Example:
+        ```python
+        import tempfile
+
+        backbone = ka.backbones.VisionTransformer(16, 8, embed_dim=12, depth=1, num_heads=2)
+        ka.export.export_backbone(backbone, folder := tempfile.mkdtemp(), image_size=16)
+        images = keras.Input((None, None, 3), dtype="uint8")
+        features = ka.export.load_backbone(folder)(images)["features"]
+        classifier = keras.Model(images, keras.layers.Dense(10)(features))
+        ```
     """
 
     def __init__(self, folder, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.folder = os.fspath(folder)
+        self.folder = os.fspath(expand(folder))
         self.metadata = Metadata.read(self.folder)
         # The variables live as long as the loaded object does.
         self._loaded = tf.saved_model.load(self.folder)
         self._check_endpoints()
-        for collection in ("trainable_variables", "non_trainable_variables"):
-            names = getattr(self.metadata, collection)
-            for variable, name in zip(getattr(self._loaded, collection), names, strict=True):
-                self._adopt(variable, name)
+        # Keras sees the variables of a list that is an attribute.
+        self.adopted = [
+            _adopted(variable, name)
+            for collection in ("trainable_variables", "non_trainable_variables")
+            for variable, name in zip(
+                getattr(self._loaded, collection), getattr(self.metadata, collection), strict=True
+            )
+        ]
         self.built = True
 
     def _check_endpoints(self):
@@ -77,27 +87,15 @@ class ExportedBackbone(keras.layers.Layer):
                 "Export the backbone with `keras_adasim.export.export_backbone`."
             )
 
-    def _adopt(self, variable, path):
-        """Lets Keras see a loaded variable: the same memory, with a name that Keras accepts."""
-        self._track_variable(
-            keras.Variable(
-                variable,
-                dtype=variable.dtype.name,
-                trainable=variable.trainable,
-                autocast=False,
-                name=path.replace("/", "_"),
-            )
-        )
-
     def call(self, images, training=False):
         """Looks at images.
 
         Args:
-            images: `(B, H, W, C)`, uint8 from 0 to 255 or floats from 0 to 1.
-            training: whether dropout, drop path and BatchNormalization act as in training.
+            images: (B, H, W, C), uint8 from 0 to 255 or floats from 0 to 1.
+            training: Whether dropout, drop path and BatchNormalization act as in training.
 
         Returns:
-            float32 `{"features": (B, D), "tokens": (B, P, D)}`; no tokens if the backbone has none.
+            float32 `{"features": (B, D), "tokens": (B, P, D)}`, no tokens if the backbone has none.
         """
         images = self._check_images(images)
         if training and self.trainable:
@@ -105,10 +103,16 @@ class ExportedBackbone(keras.layers.Layer):
         return self._loaded.serve(images)
 
     def intermediate_class_tokens(self, images):
-        """Class tokens `(B, n, D)` of the last n blocks, for Vision Transformers; inference only.
+        """Class tokens of the last n blocks of a Vision Transformer; inference only.
+
+        Args:
+            images: As for a call.
+
+        Returns:
+            float32 tensor (B, n, D), where n is `metadata.last_blocks`.
 
         Raises:
-            ValueError: the backbone isn't a Vision Transformer.
+            ValueError: If the backbone isn't a Vision Transformer.
         """
         if not self.metadata.last_blocks:
             raise ValueError(
@@ -123,7 +127,7 @@ class ExportedBackbone(keras.layers.Layer):
         return images if images.dtype == tf.uint8 else tf.cast(images, tf.float32)
 
     def compute_output_shape(self, input_shape):
-        """Shapes of features and tokens for images of shape `(B, H, W, C)`."""
+        """Shapes of features and tokens for images of shape (B, H, W, C)."""
         shapes = self._loaded.serve.concrete_functions[0].structured_outputs
         return {name: (input_shape[0], *shape.shape[1:]) for name, shape in shapes.items()}
 
@@ -138,7 +142,7 @@ class ExportedBackbone(keras.layers.Layer):
         """Makes the layer of a configuration; refused while loading a file in safe mode.
 
         Raises:
-            ValueError: a file is being loaded without `safe_mode=False`.
+            ValueError: If a file is being loaded without `safe_mode=False`.
         """
         if keras.src.saving.serialization_lib.in_safe_mode():
             raise ValueError(
@@ -147,3 +151,14 @@ class ExportedBackbone(keras.layers.Layer):
                 "trust that folder, pass `safe_mode=False` to `keras.saving.load_model`."
             )
         return cls(**config)
+
+
+def _adopted(variable, path):
+    """A loaded variable for Keras: the same memory, with a name that Keras accepts."""
+    return keras.Variable(
+        variable,
+        dtype=variable.dtype.name,
+        trainable=variable.trainable,
+        autocast=False,
+        name=path.replace("/", "_"),
+    )

@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-import pathlib
 
-FILE_NAME = "keras_adasim.json"
+from keras_adasim.backbones.stored_backbone import METADATA_NAME, read_json
+from keras_adasim.files import expand, write_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,14 +12,16 @@ class Metadata:
     """What a reader needs to know of an exported backbone; stands beside `saved_model.pb`.
 
     Attributes:
-        image_size: side of the square, in pixels, that images are resized to.
-        channels: channels of the images.
-        feature_dim: size of `features`, D.
-        mean: C means that images are normalised with, on the scale from 0 to 1.
+        image_size: Side of the square, in pixels, that images are resized to.
+        channels: Channels of the images, C.
+        feature_dim: Size of `features`, D.
+        mean: C means that images are normalized with, on the scale from 0 to 1.
         std: C standard deviations.
-        last_blocks: blocks whose class tokens the endpoint `intermediate` gives; 0 without one.
-        trainable_variables: paths of the trainable variables, in the SavedModel's order.
-        non_trainable_variables: paths of the others.
+        last_blocks: Blocks whose class tokens the endpoint `intermediate` gives; 0 without one.
+        trainable_variables: Paths of the trainable variables, in the SavedModel's order.
+        non_trainable_variables: Paths of the others.
+        not_stored_because: Why the folder has no `backbone.keras`, from which training goes on;
+            `None` if it has one.
     """
 
     image_size: int
@@ -30,32 +32,39 @@ class Metadata:
     last_blocks: int
     trainable_variables: tuple
     non_trainable_variables: tuple
+    not_stored_because: str | None = None
 
     def write(self, folder):
         """Writes the file into the SavedModel's folder."""
         text = json.dumps(dataclasses.asdict(self), indent=1)
-        (pathlib.Path(folder) / FILE_NAME).write_text(text + "\n")
+        write_file(expand(folder) / METADATA_NAME, text + "\n")
 
     @classmethod
     def read(cls, folder):
         """Reads the file of an exported backbone.
 
+        Args:
+            folder: What `export_backbone` wrote.
+
         Raises:
-            FileNotFoundError: there is no such folder.
-            ValueError: the folder isn't a SavedModel, or not one of `export_backbone`.
+            FileNotFoundError: If there is no such folder.
+            ValueError: If the folder isn't a SavedModel, or not one of `export_backbone`.
         """
-        folder = pathlib.Path(folder)
+        folder = expand(folder)
         if not folder.is_dir():
             raise FileNotFoundError(
                 f"Expected a folder that `export_backbone` wrote. Received: {str(folder)!r}, which "
                 f"is {'a file' if folder.exists() else 'not there'}. "
                 "Check the spelling, or export a backbone to it."
             )
-        for name, kind in (("saved_model.pb", "a SavedModel"), (FILE_NAME, "one of ours")):
+        for name, kind in (("saved_model.pb", "a SavedModel"), (METADATA_NAME, "one of ours")):
             if not (folder / name).is_file():
                 raise ValueError(
                     f"Expected a folder that `export_backbone` wrote. Received: {str(folder)!r}, "
                     f"which is not {kind}: it holds no {name}. "
                     "Export the backbone with `keras_adasim.export.export_backbone`."
                 )
-        return cls(**json.loads((folder / FILE_NAME).read_text()))
+        known = [field.name for field in dataclasses.fields(cls)]
+        facts = read_json(folder / METADATA_NAME)
+        # A later version may know more.
+        return cls(**{name: value for name, value in facts.items() if name in known})

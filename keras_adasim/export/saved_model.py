@@ -1,15 +1,17 @@
 """Writes a backbone as a SavedModel that needs neither Keras nor this package to be read."""
 
-import numbers
-import os
-import pathlib
-import shutil
+import contextlib
 
 import keras
 import tensorflow as tf
 
+from keras_adasim.backbones.clone import clone_backbone
+from keras_adasim.backbones.stored_backbone import METADATA_NAME, store_backbone
+from keras_adasim.backbones.sublayers import sublayers
+from keras_adasim.export.folder import check_path, written_whole
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.validation import check_integer
 
 # The first is the type of the signature `serving_default`; NumPy's divisions give the last.
 IMAGE_TYPES = (tf.uint8, tf.float32, tf.float64)
@@ -20,7 +22,7 @@ def export_backbone(
 ):
     """Writes a backbone as a SavedModel, with its preprocessing inside.
 
-    The SavedModel has these endpoints, each from images `(B, H, W, C)`, uint8 from 0 to 255, or
+    The SavedModel has these endpoints, each from images (B, H, W, C), uint8 from 0 to 255, or
     float32 or float64 from 0 to 1, any B, H and W:
 
     - `serve`, also the signature `serving_default` (uint8): inference, gives float32
@@ -30,7 +32,7 @@ def export_backbone(
       its last n blocks.
 
     Images are resized to `image_size` (bilinear, antialiased, without keeping the ratio of the
-    sides) and normalised. In plain TensorFlow:
+    sides) and normalized. In plain TensorFlow:
 
     ```python
     backbone = tf.saved_model.load(path)
@@ -40,62 +42,60 @@ def export_backbone(
 
     All weights of the backbone are exported as trainable, also those that are frozen now, and it
     computes in the precision of its dtype policy. The folder is complete or not there: it is
-    written under another name first.
+    written under another name first. It also holds the backbone itself, which
+    `backbones.get(path)` rebuilds to train on, unless Keras doesn't know its classes.
 
     Args:
-        model: a `SelfDistillation`, whose teacher is exported, or a backbone: a built
-            `keras.Model` from normalised images to `{"features", "tokens"}`.
-        path: folder to write.
-        image_size: side, in pixels, of the images that the backbone gets to see.
-        mean: means of the channels; those of `model.augment` by default, else ImageNet's.
-        std: standard deviations, likewise.
-        last_blocks: n of the endpoint `intermediate`; 4 by default, or all of fewer blocks.
-        overwrite: whether an export that stands at `path` is replaced.
+        model: `SelfDistillation`, whose teacher is exported, or a backbone: a built
+            `keras.Model` from normalized images to `{"features", "tokens"}`.
+        path: Folder to write.
+        image_size: Side, in pixels, of the images that the backbone gets to see.
+        mean: C means of the channels; those of `model.augment` by default, else the backbone's,
+            else ImageNet's.
+        std: C standard deviations, likewise.
+        last_blocks: Number n of the endpoint `intermediate`; 4 by default, or all of fewer blocks.
+        overwrite: Whether an export that stands at `path` is replaced.
 
     Raises:
-        FileExistsError: `path` is taken and `overwrite` is not set.
-        ValueError: another argument doesn't fit.
+        FileExistsError: If `path` is taken and `overwrite` isn't set, or it holds no export.
+        ValueError: If another argument doesn't fit.
     """
-    path = _check_path(path, overwrite)
+    path = check_path(path, overwrite, marks=("saved_model.pb", METADATA_NAME))
     backbone = getattr(model, "teacher", model)
     last_blocks = min(4, getattr(backbone, "depth", 4)) if last_blocks is None else last_blocks
-    _check_arguments(backbone, image_size, last_blocks)
+    _check_backbone(backbone)
+    image_size = check_integer("image_size", image_size)
+    last_blocks = check_integer("last_blocks", last_blocks)
     mean, std = _normalization(model, backbone, mean, std)
     backbone = _ready_for_training(backbone, twin=getattr(model, "student", backbone))
-    endpoints = _endpoints(backbone, int(image_size), mean, std, int(last_blocks))
-    outputs = _trace(endpoints, len(mean))
+    endpoints = _endpoints(backbone, image_size, mean, std, last_blocks)
     archive = keras.export.ExportArchive()
     archive.track(backbone)
-    for name, endpoint in endpoints.items():
-        archive.add_endpoint(name, endpoint)
-    metadata = Metadata(
-        image_size=int(image_size),
-        channels=len(mean),
-        feature_dim=outputs["serve"]["features"].shape[-1],
-        mean=mean,
-        std=std,
-        last_blocks=int(last_blocks) if "intermediate" in endpoints else 0,
-        trainable_variables=[v.path for v in backbone.trainable_variables],
-        non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
-    )
-    _write(archive, metadata, path)
-
-
-def _check_path(path, overwrite):
-    path = pathlib.Path(path)
-    if path.exists() and not overwrite and (path.is_file() or any(path.iterdir())):
-        raise FileExistsError(
-            f"Expected `path` to be a new or empty folder. Received: path={str(path)!r}, which is "
-            "taken. Pass `overwrite=True` to replace it, or choose another path."
+    with written_whole(path) as folder:
+        with _not_synchronized(backbone):
+            outputs = _trace(endpoints, len(mean))
+            for name, endpoint in endpoints.items():
+                archive.add_endpoint(name, endpoint)
+            archive.write_out(str(folder), verbose=False)
+        metadata = Metadata(
+            image_size=image_size,
+            channels=len(mean),
+            feature_dim=outputs["serve"]["features"].shape[-1],
+            mean=mean,
+            std=std,
+            last_blocks=last_blocks if "intermediate" in endpoints else 0,
+            trainable_variables=[v.path for v in backbone.trainable_variables],
+            non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
+            not_stored_because=store_backbone(backbone, folder),
         )
-    return path
+        metadata.write(folder)
 
 
-def _check_arguments(backbone, image_size, last_blocks):
+def _check_backbone(backbone):
     if not isinstance(backbone, keras.Model):
         raise ValueError(
             "Expected `model` to be a `SelfDistillation` or a backbone, a `keras.Model` from "
-            "normalised images to `features` and `tokens`. Received an object of type "
+            "normalized images to `features` and `tokens`. Received an object of type "
             f"{type(backbone).__name__}. A fine-tuned model is exported with `model.export`."
         )
     outputs = getattr(backbone, "output", None)
@@ -104,19 +104,17 @@ def _check_arguments(backbone, image_size, last_blocks):
             "Expected `model` to give a dictionary with `features`. Received a model "
             f"that gives {outputs!r}. Wrap it with `keras_adasim.backbones.adapt`."
         )
-    for name, value in (("image_size", image_size), ("last_blocks", last_blocks)):
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(
-                f"Expected `{name}` to be a positive integer. Received: {name}={value!r}"
-            )
 
 
 def _normalization(model, backbone, mean, std):
     """Means and standard deviations as lists: given, of the augmentation, or ImageNet's."""
-    augment = getattr(model, "augment", None)
-    mean = getattr(augment, "mean", IMAGENET_MEAN) if mean is None else mean
-    std = getattr(augment, "std", IMAGENET_STD) if std is None else std
-    mean, std = [float(value) for value in mean], [float(value) for value in std]
+    known = getattr(model, "augment", backbone)
+    mean, std = (
+        getattr(known, name, None) if value is None else value
+        for name, value in (("mean", mean), ("std", std))
+    )
+    mean = [float(value) for value in (IMAGENET_MEAN if mean is None else mean)]
+    std = [float(value) for value in (IMAGENET_STD if std is None else std)]
     channels = backbone.input_shape[-1] or len(mean)
     if not len(mean) == len(std) == channels:
         raise ValueError(
@@ -164,31 +162,26 @@ def _trace(endpoints, channels):
 def _ready_for_training(backbone, twin):
     """Copies the backbone into the state that fine-tuning wants; the original is left alone.
 
-    The copy is of one device, unfrozen, since a frozen BatchNormalization would ignore
-    `training=True`, and doesn't synchronise its statistics, which can't be done inside a function
-    under a distribution strategy, where the SavedModel may be loaded. It is made of the
-    configuration of its twin, the student: a teacher's dropout and drop path are switched off.
+    The copy is of one device and unfrozen, since a frozen BatchNormalization would ignore
+    `training=True`. It is made of its twin, the student: a teacher's dropout and drop path are
+    switched off.
     """
-    copy = type(twin).from_config(twin.get_config())
+    copy = clone_backbone(twin)
     copy.set_weights(backbone.get_weights())
     copy.trainable = True
-    for layer in copy._flatten_layers():
-        if getattr(layer, "synchronized", False):
-            layer.synchronized = False
     return copy
 
 
-def _write(archive, metadata, path):
-    """Writes beside `path`, then renames: at no moment does `path` hold half an export."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.new"
-    replaced = path.parent / f".{path.name}.{os.getpid()}.old"
-    try:
-        archive.write_out(str(temporary), verbose=False)
-        metadata.write(temporary)
-        if path.exists():
-            os.replace(path, replaced)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
+@contextlib.contextmanager
+def _not_synchronized(backbone):
+    """Statistics of one replica alone, while the SavedModel is traced.
+
+    They can't be synchronized inside a function under a distribution strategy, where the SavedModel
+    may be loaded.
+    """
+    layers = [layer for layer in sublayers(backbone) if getattr(layer, "synchronized", False)]
+    for layer in layers:
+        layer.synchronized = False
+    yield
+    for layer in layers:
+        layer.synchronized = True

@@ -1,4 +1,4 @@
-"""Batch normalisation over all replicas."""
+"""Batch normalization over all replicas."""
 
 import keras
 import tensorflow as tf
@@ -6,16 +6,16 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer, synchronised, with a variance that is exact where the mean is large.
+    """Keras' layer, synchronized, with a variance that is exact where the mean is large.
 
-    Keras takes the variance of a synchronised layer as the mean of squares less the square of the
+    Keras takes the variance of a synchronized layer as the mean of squares less the square of the
     mean. Of features that differ little between images, such as those of a fresh transformer, this
     leaves few digits, and other ones for every number of replicas. Here the mean is gathered first
     and then the squared distances to it.
 
     Args:
-        synchronized: whether the statistics are those of all replicas.
-        **kwargs: the other arguments of `keras.layers.BatchNormalization`.
+        synchronized: Whether the statistics are those of all replicas.
+        **kwargs: The other arguments of `keras.layers.BatchNormalization`.
     """
 
     def __init__(self, synchronized=True, **kwargs):
@@ -24,7 +24,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _moments(self, inputs, mask):
         if mask is not None or not self.synchronized:
             return super()._moments(inputs, mask)
-        axes = self._reduction_axes
+        axes = list(range(inputs.ndim))
+        del axes[self.axis]
         mean = _mean_over_replicas(inputs, axes)
         distances = inputs - tf.reshape(mean, [1 if i in axes else -1 for i in range(inputs.ndim)])
         return mean, _mean_over_replicas(tf.square(distances), axes)

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_adasim.validation import check_integer, check_number
+
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class DropPath(keras.layers.Layer):
@@ -13,25 +15,29 @@ class DropPath(keras.layers.Layer):
     replicas draw differently, while the copies of the random state stay equal.
 
     Args:
-        rate: probability of leaving the branch out, in [0, 1).
-        seed: integer seed of the layer's own random state; `None` draws one.
+        rate: Probability of leaving the branch out, in [0, 1).
+        seed: Seed of the layer's own random state; None draws one.
 
     Attributes:
-        rate: read on every (traced) call, so a momentum teacher's can be set to 0 after cloning.
+        rate: The same probability, read on every (traced) call, so a momentum teacher's can be set
+            to 0 after cloning.
 
-    Source: "Deep Networks with Stochastic Depth", Huang et al., ECCV 2016.
+    Reference:
+        "Deep Networks with Stochastic Depth", Huang et al., ECCV 2016.
+
+    Example:
+        ```python
+        branch = np.ones((4, 2))
+        drop_path = ka.layers.DropPath(rate=0.5, seed=0)
+        print(drop_path(branch, training=True))  # Rows of twos and rows of zeros.
+        ```
     """
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(
-                "Expected `rate` to be a probability of leaving a branch out, at least 0 and below "
-                f"1. Received: rate={rate}"
-            )
-        self.rate = rate
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.rate = check_number("rate", rate, minimum=0, below=1)
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -39,7 +45,7 @@ class DropPath(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, training=False):
-        """Drops samples of `inputs`, any shape `(B, ...)`, when `training` is true."""
+        """Drops samples of `inputs`, any shape (B, ...), when `training` is true."""
         if not training or self.rate == 0:
             return inputs
         keep = 1.0 - self.rate

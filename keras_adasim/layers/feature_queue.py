@@ -4,11 +4,12 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class FeatureQueue(keras.layers.Layer):
-    """Remembers the last `size` features it was given, L2-normalised, in float32.
+    """Remembers the last `size` features it was given, L2-normalized, in float32.
 
     The rows form a ring: new ones overwrite the oldest, from the pointer on, and go on at the
     first row where the ring ends. No row is lost, whatever the batch's size. The queue starts
@@ -18,26 +19,32 @@ class FeatureQueue(keras.layers.Layer):
     the same rows on every replica all copies of the queue stay equal.
 
     Args:
-        size: number of rows, `Q`.
-        feature_dim: size of a feature, `D`.
-        seed: of the rows that the queue starts with.
+        size: Number of rows Q.
+        feature_dim: Size of a feature D.
+        seed: Seed of the rows that the queue starts with.
 
     Attributes:
-        rows: float32 `(Q, D)`.
-        pointer: int64 scalar, the oldest row, which is overwritten next.
+        rows: Float32 (Q, D).
+        pointer: Int64 scalar, the oldest row, which is overwritten next.
 
-    Source: the support set of Dwibedi et al., "With a Little Help from My Friends:
-    Nearest-Neighbor Contrastive Learning of Visual Representations", ICCV 2021.
+    Reference:
+        The support set of Dwibedi et al., "With a Little Help from My Friends:
+        Nearest-Neighbor Contrastive Learning of Visual Representations", ICCV 2021.
+
+    Example:
+        ```python
+        queue = ka.layers.FeatureQueue(size=16, feature_dim=4)
+        features = tf.random.normal((8, 4))
+        queue.enqueue(features)
+        neighbors = queue.look_up(features)  # The features themselves, with length one.
+        ```
     """
 
     def __init__(self, size, feature_dim, seed=0, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
-        for name, value in (("size", size), ("feature_dim", feature_dim)):
-            if int(value) != value or value < 1:
-                raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
-        self.size = int(size)
-        self.feature_dim = int(feature_dim)
-        self.seed = seed
+        self.size = check_integer("size", size)
+        self.feature_dim = check_integer("feature_dim", feature_dim)
+        self.seed = check_integer("seed", seed, minimum=0)
         self.build()
 
     def build(self, input_shape=None):
@@ -74,10 +81,10 @@ class FeatureQueue(keras.layers.Layer):
         """Finds the row with the largest cosine similarity; writes nothing.
 
         Args:
-            features: floats `(B, D)`, of any length.
+            features: Floats (B, D), of any length.
 
         Returns:
-            float32 `(B, D)`, rows of the queue, without gradient.
+            Float32 (B, D), rows of the queue, without gradient.
         """
         similarities = tf.matmul(self._normalize(features), self.rows, transpose_b=True)
         nearest = tf.argmax(similarities, axis=-1)
@@ -87,10 +94,10 @@ class FeatureQueue(keras.layers.Layer):
         """Overwrites the oldest rows; local to the replica it runs on.
 
         Args:
-            features: floats `(B, D)`, of any length, the same on every replica.
+            features: Floats (B, D), of any length, the same on every replica.
 
         Raises:
-            ValueError: if the batch is larger than the queue.
+            ValueError: If the batch is larger than the queue.
         """
         features = self._normalize(features)
         self.check_batch(features.shape[0])
@@ -118,7 +125,7 @@ class FeatureQueue(keras.layers.Layer):
         return tf.stop_gradient(l2_normalize(features, axis=-1))
 
     def compute_output_shape(self, input_shape):
-        """The shape of the features looked up for features `(B, D)`."""
+        """The shape of the features looked up for features (B, D)."""
         return tuple(input_shape)
 
     def get_config(self):

@@ -3,50 +3,51 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import batch_norm, uniform_initializer
+from keras_adasim.layers.reference_defaults import batch_norm, uniform_initializer
+from keras_adasim.validation import check_choice, check_integer
 
 LAST_NORMS = ("none", "plain", "affine")
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class MLPHead(keras.layers.Layer):
-    """Dense layers with batch normalisation and ReLU between them: `(B, D)` to float32 `(B, K)`.
+    """Dense layers with batch normalization and ReLU between them: (B, D) to float32 (B, K).
 
-    Batch normalisation is synchronised over replicas. A dense layer that is followed by one has no
+    Batch normalization is synchronized over replicas. A dense layer that is followed by one has no
     bias, which would have no effect.
 
     Args:
-        out_dim: width of the output, `K`.
-        hidden_dim: width of the hidden layers.
-        num_layers: number of dense layers, at least 1.
-        last_norm: batch normalisation of the output: "none", "plain" (without scale and offset)
+        out_dim: Width of the output K.
+        hidden_dim: Width of the hidden layers.
+        num_layers: Number of dense layers, at least 1.
+        last_norm: Batch normalization of the output: "none", "plain" (without scale and offset)
             or "affine" (with both).
-        use_bias: whether the last dense layer has a bias; without effect where `last_norm` isn't
+        use_bias: Whether the last dense layer has a bias; without effect where `last_norm` isn't
             "none".
 
-    Source: heads of the official SimSiam and MoCo-v3 code; weights start as PyTorch leaves them.
+    Reference:
+        Heads of the official SimSiam and MoCo-v3 code; weights start as PyTorch leaves them.
+
+    Example:
+        ```python
+        head = ka.layers.MLPHead(out_dim=8, hidden_dim=16, num_layers=3, last_norm="plain")
+        features = tf.random.normal((4, 6))
+        print(head(features, training=True).shape)  # (4, 8)
+        ```
     """
 
     def __init__(
         self, out_dim, hidden_dim, num_layers=2, last_norm="none", use_bias=False, **kwargs
     ):
         super().__init__(**kwargs)
-        sizes = {"out_dim": out_dim, "hidden_dim": hidden_dim, "num_layers": num_layers}
-        for name, value in sizes.items():
-            if int(value) != value or value < 1:
-                raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
-        if last_norm not in LAST_NORMS:
-            raise ValueError(
-                f"Expected `last_norm` to be one of {LAST_NORMS}. Received: {last_norm!r}"
-            )
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.last_norm = last_norm
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.last_norm = check_choice("last_norm", last_norm, LAST_NORMS)
         self.use_bias = use_bias
 
     def build(self, input_shape):
-        """Creates the layers for inputs of shape `(B, D)`."""
+        """Creates the layers for inputs of shape (B, D)."""
         if self.built:
             return
         widths = [self.hidden_dim] * (self.num_layers - 1) + [self.out_dim]
@@ -77,7 +78,7 @@ class MLPHead(keras.layers.Layer):
         )
 
     def call(self, inputs, training=False):
-        """Projects `inputs` `(B, D)` to float32 `(B, K)`."""
+        """Projects `inputs` (B, D) to float32 (B, K)."""
         x = inputs
         for i, layer in enumerate(self.dense_layers):
             x = layer(x)
@@ -88,7 +89,7 @@ class MLPHead(keras.layers.Layer):
         return ops.cast(x, "float32")
 
     def compute_output_shape(self, input_shape):
-        """`(B, D)` to `(B, K)`."""
+        """(B, D) to (B, K)."""
         return (*input_shape[:-1], self.out_dim)
 
     def get_config(self):

@@ -1,9 +1,14 @@
-"""The bank: one remembered feature per training image, and its nearest neighbours."""
+"""The bank: one remembered feature per training image, and its nearest neighbors."""
+
+import functools
 
 import keras
 import tensorflow as tf
 
+from keras_adasim.layers.gather import gather
+from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.validation import check_integer
 
 # TensorFloat-32 rounds the inputs of a float32 product to 10 bits. Similarities that are summed
 # over a window and divided by a temperature of 0.001 need all 23; bfloat16 is not affected.
@@ -12,154 +17,110 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class NeighborBank(keras.layers.Layer):
-    """Keeps one L2-normalised feature per training image and looks up neighbours among them.
+    """Keeps one L2-normalized feature per training image and looks up neighbors among them.
 
     Calling the layer does three things in this order: it looks up the nearest rows of the bank as
     it stood before the call, overwrites the rows of `indices` with the new features, and records
-    the neighbours. An image can therefore find its own older self, images of one batch don't see
+    the neighbors. An image can therefore find its own older self, images of one batch don't see
     each other's new features, and rows never written are zeros with a similarity of exactly 0.
 
-    The look-up walks through the bank in chunks of rows and keeps the best `topk` so far, so its
-    working memory is `B * (chunk_size + 2 * topk)` floats, whatever the size of the bank. All
-    arithmetic is float32. Ties go to the smaller id.
-
-    Under a distribution strategy every replica keeps a whole copy; a call in replica context
-    gathers the batch of all replicas before it writes, so that all copies stay equal.
+    All arithmetic is float32. Ties go to the smaller id. Under a distribution strategy every
+    replica keeps a whole copy; what is written is that of all replicas, so that copies stay equal.
 
     Args:
-        num_images: number of training images, `N`.
-        feature_dim: size of a feature, `D`.
-        topk: neighbours recorded per image, `k`.
-        chunk_size: rows compared at a time.
+        num_images: Number of training images N.
+        feature_dim: Size of a feature D.
+        topk: Number of neighbors k recorded per image.
+        chunk_size: Number of rows compared at a time, which bounds the memory of a look-up.
 
     Attributes:
-        features: float32 `(N, D)`, L2-normalised rows, zero before the first visit.
-        ids: int64 `(N, k)`, the neighbours found at the image's last visit.
-        similarities: float32 `(N, k)`, their cosine similarities, falling.
+        features: Float32 (N, D), L2-normalized rows, zero before the first visit.
+        ids: Int64 (N, k), the neighbors found at the image's last visit.
+        similarities: Float32 (N, k), their cosine similarities, falling.
 
-    Source: `update_state` of the official AdaSim code (ICCV 2023), whose bank this equals.
+    Raises:
+        ValueError: If a size is no positive integer, or `topk` is larger than `num_images`.
+
+    Reference:
+        - [AdaSim](https://github.com/tileb1/AdaSim), `update_state`, whose bank this equals.
+
+    Example:
+    ```python
+    bank = ka.layers.NeighborBank(num_images=100, feature_dim=8, topk=3)
+    indices = np.arange(16)
+    features = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    bank(indices, features)  # The bank is empty: all similarities are 0.
+    ids, similarities = bank(indices, features)
+    print(ids[:, 0])  # Every image finds its older self.
+    ```
     """
 
     def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
-        for name, value in (
-            ("num_images", num_images),
-            ("feature_dim", feature_dim),
-            ("topk", topk),
-            ("chunk_size", chunk_size),
-        ):
-            if int(value) != value or value < 1:
-                raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
+        self.num_images = num_images = check_integer("num_images", num_images)
+        self.feature_dim = feature_dim = check_integer("feature_dim", feature_dim)
+        self.topk = topk = check_integer("topk", topk)
+        self.chunk_size = check_integer("chunk_size", chunk_size)
         if topk > num_images:
             raise ValueError(
                 f"Expected `topk` to be at most `num_images`: a bank of {num_images} rows has no "
-                f"{topk} neighbours. Received: topk={topk}. Lower `topk`."
+                f"{topk} neighbors. Received: topk={topk}. Lower `topk`."
             )
-        self.num_images = int(num_images)
-        self.feature_dim = int(feature_dim)
-        self.topk = int(topk)
-        self.chunk_size = int(chunk_size)
-        self.build()
-
-    def build(self, input_shape=None):
-        """Creates the three tables; needs no input shape."""
-        if self.built:
-            return
-        n, k = self.num_images, self.topk
-        self.features = self._table("features", (n, self.feature_dim), "float32")
-        # int64: int32 variables live in host memory, where a compiled program can't reach them.
-        self.ids = self._table("ids", (n, k), "int64")
-        self.similarities = self._table("similarities", (n, k), "float32")
-        self.built = True
-
-    def _table(self, name, shape, dtype):
+        compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+        self._compiled = compiled(self._look_up), compiled(self._write)
         options = {"initializer": "zeros", "trainable": False, "autocast": False}
-        return self.add_weight(name=name, shape=shape, dtype=dtype, **options)
+        add = functools.partial(self.add_weight, **options)
+        self.features = add(name="features", shape=(num_images, feature_dim), dtype="float32")
+        # int64: int32 variables live in host memory, where a compiled program can't reach them.
+        self.ids = add(name="ids", shape=(num_images, topk), dtype="int64")
+        self.similarities = add(name="similarities", shape=(num_images, topk), dtype="float32")
+        self.built = True
 
     def call(self, indices, features):
         """Looks up, then writes and records.
 
         Args:
-            indices: integers `(B,)`, the images' rows; no image twice.
-            features: floats `(B, D)`, as the backbone gives them.
+            indices: Integers (B,), the images' rows; no image twice.
+            features: Floats (B, D), as the backbone gives them.
 
         Returns:
-            `(ids, similarities)`, int64 and float32 `(B, k)`, most similar first.
-        """
-        features = self.normalize(features)
-        ids, similarities = self.look_up(features)
-        rows = (tf.cast(indices, tf.int64), features, ids, similarities)
-        replica = tf.distribute.get_replica_context()
-        if replica is not None and replica.num_replicas_in_sync > 1:
-            rows = [replica.all_gather(tf.identity(row), axis=0) for row in rows]
-        self.write(*rows)
-        return ids, similarities
+            Tuple (ids, similarities), int64 and float32 (B, k), most similar first.
 
-    def normalize(self, features):
-        """Casts `(B, D)` features to float32 and divides each by its L2 norm (at least 1e-12)."""
+        Raises:
+            ValueError: If the features are not of the bank's size.
+        """
         if features.shape[-1] != self.feature_dim:
             raise ValueError(
                 f"Expected `features` of shape (B, {self.feature_dim}), the bank's `feature_dim`. "
                 f"Received: features.shape={tuple(features.shape)}. Build the bank with "
                 "`feature_dim` of the backbone."
             )
-        return l2_normalize(features)
+        return self.step(tf.cast(indices, tf.int64), l2_normalize(features))
 
-    def look_up(self, features):
-        """Finds the nearest rows of the bank as it stands; writes nothing.
+    def step(self, indices, features, jit_compile=False):
+        """Does what a call does, as a part of a training step: in replica context, not compiled.
 
         Args:
-            features: float32 `(B, D)`, L2-normalised.
+            indices: Int64 (B,), the rows of this replica's images; no image twice.
+            features: Float32 (B, D), L2-normalized.
+            jit_compile: Whether look-up and write are XLA programs, which update the tables in
+                place. The exchange between replicas can't stand in one.
 
         Returns:
-            `(ids, similarities)`, int64 and float32 `(B, k)`, most similar first.
+            Tuple (ids, similarities), int64 and float32 (B, k), most similar first.
         """
-        features = tf.stop_gradient(features)
-        if self.num_images <= self.chunk_size:
-            similarities = tf.matmul(features, self.features, transpose_b=True)
-            best, ids = tf.math.top_k(similarities, self.topk)
-            return tf.cast(ids, tf.int64), best
-        return self._look_up_in_chunks(features)
+        look_up, write = self._compiled if jit_compile else (self._look_up, self._write)
+        ids, similarities = look_up(features)
+        write(*(gather(rows) for rows in (indices, features, ids, similarities)))
+        return ids, similarities
 
-    def _look_up_in_chunks(self, features):
-        size, num_images = self.chunk_size, self.num_images
-        batch = tf.shape(features)[0]
-        bank = tf.convert_to_tensor(self.features.value)
+    def _look_up(self, features):
+        """Finds the nearest rows of the bank as it stands."""
+        table = tf.convert_to_tensor(self.features)
+        return nearest_rows(tf.stop_gradient(features), table, self.topk, self.chunk_size)
 
-        def compare_chunk(number, ids, best):
-            # The last chunk is moved back to be of full size: rows seen before are left out.
-            wanted = number * size
-            start = tf.minimum(wanted, num_images - size)
-            rows = tf.slice(bank, [start, 0], [size, self.feature_dim])
-            similarities = tf.matmul(features, rows, transpose_b=True)
-            similarities = tf.where(tf.range(size) < wanted - start, -2.0, similarities)
-            found, places = tf.math.top_k(similarities, min(self.topk, size))
-            # Older, smaller ids come first, so that ties go to them.
-            best = tf.concat([best, found], axis=1)
-            ids = tf.concat([ids, places + start], axis=1)
-            best, places = tf.math.top_k(best, self.topk)
-            return number + 1, tf.gather(ids, places, batch_dims=1), best
-
-        chunks = -(-num_images // size)
-        nothing = tf.zeros((batch, self.topk), tf.int32), tf.fill((batch, self.topk), -3.0)
-        _, ids, best = tf.while_loop(
-            lambda number, *_: number < chunks,
-            compare_chunk,
-            (tf.constant(0), *nothing),
-            maximum_iterations=chunks,
-            parallel_iterations=1,
-        )
-        return tf.cast(ids, tf.int64), best
-
-    def write(self, indices, features, ids, similarities):
-        """Overwrites the rows `indices` and their records; local to the replica it runs on.
-
-        Args:
-            indices: int64 `(B,)`, the same on every replica.
-            features: float32 `(B, D)`, L2-normalised.
-            ids: int64 `(B, k)`.
-            similarities: float32 `(B, k)`.
-        """
+    def _write(self, indices, features, ids, similarities):
+        """Overwrites the rows of all replicas' images in this replica's copy of the tables."""
         for table, rows in (
             (self.features, features),
             (self.ids, ids),
@@ -178,10 +139,6 @@ class NeighborBank(keras.layers.Layer):
     def rows(self, indices):
         """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
         return tf.gather(self.features, indices).numpy()
-
-    def compute_output_shape(self, indices_shape, features_shape=None):
-        """Shapes of ids and similarities for indices of shape `(B,)`."""
-        return (indices_shape[0], self.topk), (indices_shape[0], self.topk)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_adasim.validation import check_integer
+
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class PaddedConvolution(keras.layers.Conv2D):
@@ -12,14 +14,18 @@ class PaddedConvolution(keras.layers.Conv2D):
     of a network with PyTorch's weights. The kernel starts normal with a variance of 2 / fan-out.
 
     Args:
-        filters: channels of the output.
-        kernel_size: side of the kernel, an odd integer.
-        strides: stride in both directions, an integer.
+        filters: Channels of the output.
+        kernel_size: Side of the kernel, an odd integer.
+        strides: Stride in both directions, an integer.
 
-    Source: torchvision's `resnet.py` for padding and start.
+    Reference:
+        Torchvision's `resnet.py` for padding and start.
     """
 
     def __init__(self, filters, kernel_size, strides=1, **kwargs):
+        filters = check_integer("filters", filters)
+        kernel_size = check_integer("kernel_size", kernel_size)
+        strides = check_integer("strides", strides)
         if kernel_size % 2 == 0:
             raise ValueError(
                 f"Expected `kernel_size` to be odd. Received: kernel_size={kernel_size}"
@@ -38,7 +44,7 @@ class PaddedConvolution(keras.layers.Conv2D):
         )
 
     def call(self, inputs):
-        """Convolves a map `(B, H, W, C)`."""
+        """Convolves a map (B, H, W, C)."""
         size, strides = self.kernel_size[0], self.strides[0]
         if size == 1:
             # The same, without a stride: oneDNN's gradient of a strided 1x1 convolution over few
@@ -50,7 +56,7 @@ class PaddedConvolution(keras.layers.Conv2D):
         return ops.conv(inputs, self.kernel, strides=strides, padding=self.padding)
 
     def compute_output_shape(self, input_shape):
-        """`(B, H, W, C)` to `(B, ceil(H / strides), ceil(W / strides), filters)`."""
+        """(B, H, W, C) to (B, ceil(H / strides), ceil(W / strides), filters)."""
         batch, *sides, _ = input_shape
         sides = (side and -(-side // self.strides[0]) for side in sides)
         return (batch, *sides, self.filters)

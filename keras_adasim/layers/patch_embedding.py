@@ -4,26 +4,27 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import uniform_initializer
+from keras_adasim.layers.reference_defaults import uniform_initializer
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class PatchEmbedding(keras.layers.Layer):
-    """Projects every patch of an image linearly: `(B, H, W, C)` to `(B, H / P, W / P, D)`.
+    """Projects every patch of an image linearly: (B, H, W, C) to (B, H / P, W / P, D).
 
     It is the convolution whose stride is its kernel's size, written as one matrix product. Kernel
     and bias start uniform in +-1 / sqrt(P * P * C), as PyTorch's convolution does, which DINO
     leaves as it is.
 
     Args:
-        patch_size: side of a patch in pixels, `P`.
-        embed_dim: size of a token, `D`.
+        patch_size: Side of a patch in pixels P.
+        embed_dim: Size of a token D.
     """
 
     def __init__(self, patch_size, embed_dim, **kwargs):
         super().__init__(**kwargs)
-        self.patch_size = patch_size
-        self.embed_dim = embed_dim
+        self.patch_size = check_integer("patch_size", patch_size)
+        self.embed_dim = check_integer("embed_dim", embed_dim)
 
     def build(self, input_shape):
         """Creates kernel (P, P, C, D) and bias (D,) for images of shape (B, H, W, C)."""
@@ -65,7 +66,7 @@ class PatchEmbedding(keras.layers.Layer):
         return [tf.debugging.assert_equal(remainders, [0, 0], message=wanted)]
 
     def compute_output_shape(self, input_shape):
-        """`(B, H, W, C)` to `(B, H / P, W / P, D)`."""
+        """(B, H, W, C) to (B, H / P, W / P, D)."""
         batch, height, width, _ = input_shape
         sides = (side and side // self.patch_size for side in (height, width))
         return (batch, *sides, self.embed_dim)

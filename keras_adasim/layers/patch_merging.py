@@ -3,19 +3,20 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import layer_norm, normal_initializer
+from keras_adasim.layers.reference_defaults import layer_norm, normal_initializer
 from keras_adasim.layers.torch_names import dense_names, layer_norm_names, prefixed
 from keras_adasim.layers.windows import pad_to_windows
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class PatchMerging(keras.layers.Layer):
-    """Joins every 2 x 2 tokens of a map: `(B, H, W, D)` to `(B, ceil(H / 2), ceil(W / 2), 2 D)`.
+    """Joins every 2 x 2 tokens of a map: (B, H, W, D) to (B, ceil(H / 2), ceil(W / 2), 2 D).
 
-    The four tokens are concatenated column by column, normalised and projected without bias. An
+    The four tokens are concatenated column by column, normalized and projected without bias. An
     odd side is padded with zeros.
 
-    Source: `PatchMerging` of the official EsViT code.
+    Reference:
+        `PatchMerging` of the official EsViT code.
     """
 
     def build(self, input_shape):
@@ -34,7 +35,7 @@ class PatchMerging(keras.layers.Layer):
         self.built = True
 
     def call(self, tokens):
-        """Merges the tokens of a map `(B, H, W, D)`."""
+        """Merges the tokens of a map (B, H, W, D)."""
         tokens = pad_to_windows(tokens, 2)
         height, width, dim = ops.shape(tokens)[1:]
         tokens = ops.reshape(tokens, (-1, height // 2, 2, width // 2, 2, dim))
@@ -48,7 +49,7 @@ class PatchMerging(keras.layers.Layer):
         return norm | prefixed("reduction", dense_names(self.reduction))
 
     def compute_output_shape(self, input_shape):
-        """`(B, H, W, D)` to `(B, ceil(H / 2), ceil(W / 2), 2 D)`."""
+        """(B, H, W, D) to (B, ceil(H / 2), ceil(W / 2), 2 D)."""
         batch, *sides, dim = input_shape
         return (batch, *(side and -(-side // 2) for side in sides), 2 * dim)
 

@@ -4,25 +4,27 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import normal_initializer
+from keras_adasim.layers.reference_defaults import normal_initializer
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class PositionEmbedding(keras.layers.Layer):
     """Puts the class token before the patch tokens and adds position embeddings.
 
-    `(B, rows, columns, D)` becomes `(B, 1 + rows * columns, D)`, patches row by row. The learned
+    (B, rows, columns, D) becomes (B, 1 + rows * columns, D), patches row by row. The learned
     embeddings belong to a square grid; for any other grid they are resized as DINO does.
 
     Args:
-        grid_size: side of the square grid in patches, at the training image size.
+        grid_size: Side of the square grid in patches, at the training image size.
 
-    Source: `interpolate_pos_encoding` of the official DINO code.
+    Reference:
+        `interpolate_pos_encoding` of the official DINO code.
     """
 
     def __init__(self, grid_size, **kwargs):
         super().__init__(**kwargs)
-        self.grid_size = grid_size
+        self.grid_size = check_integer("grid_size", grid_size)
 
     def build(self, input_shape):
         """Creates `class_token` (1, 1, D) and `embedding` (1, 1 + grid_size ** 2, D)."""
@@ -51,11 +53,11 @@ class PositionEmbedding(keras.layers.Layer):
         """Position embeddings of a grid of `rows` x `columns` patches.
 
         Args:
-            rows: integer or scalar tensor.
-            columns: integer or scalar tensor.
+            rows: Integer or scalar tensor.
+            columns: Integer or scalar tensor.
 
         Returns:
-            float32 `(1, 1 + rows * columns, D)`; the stored ones for the square training grid.
+            Float32 (1, 1 + rows * columns, D); the stored ones for the square training grid.
         """
         size, embedding = self.grid_size, ops.convert_to_tensor(self.embedding)
         known = isinstance(rows, int) and isinstance(columns, int)
@@ -72,7 +74,7 @@ class PositionEmbedding(keras.layers.Layer):
         return ops.concatenate([embedding[:, :1], grid], axis=1)
 
     def compute_output_shape(self, input_shape):
-        """`(B, rows, columns, D)` to `(B, 1 + rows * columns, D)`."""
+        """(B, rows, columns, D) to (B, 1 + rows * columns, D)."""
         batch, rows, columns, dim = input_shape
         known = rows is not None and columns is not None
         return (batch, 1 + rows * columns if known else None, dim)
@@ -89,12 +91,12 @@ def bicubic_weights(target, size, as_stored):
     with DINO's scale factor `(target + 0.1) / size`, which PyTorch takes literally.
 
     Args:
-        target: integer or scalar tensor.
-        size: integer.
-        as_stored: boolean tensor; where true the matrix is the identity.
+        target: Integer or scalar tensor.
+        size: Integer.
+        as_stored: Boolean tensor; where true the matrix is the identity.
 
     Returns:
-        float32 `(target, size)`, rows summing to 1.
+        Float32 (target, size), rows summing to 1.
     """
     places = tf.range(target, dtype="float32")
     sources = (places + 0.5) * (size / (tf.cast(target, "float32") + 0.1)) - 0.5

@@ -3,13 +3,15 @@
 import tensorflow as tf
 from keras import ops
 
+from keras_adasim.validation import check_choice
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 def preprocess(images, image_size, mean, std):
-    """Scales, resizes and normalises images.
+    """Scales, resizes and normalizes images.
 
     Args:
         images: (B, H, W, C) tensor, uint8 from 0 to 255 or floats from 0 to 1.
@@ -41,11 +43,7 @@ def check_type(dtype):
 
 def check_interpolation(interpolation):
     """Raises ValueError unless `interpolation` is one that images are resized with."""
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"Expected `interpolation` to be one of {INTERPOLATIONS}. "
-            f"Received: interpolation={interpolation!r}"
-        )
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
 
 
 def resize(images, size):
@@ -130,7 +128,7 @@ def l2_normalize(x, axis=-1):
         axis: The axis whose entries make a vector.
 
     Returns:
-        float32 tensor of the same shape, of vectors with norm 1; zeros stay zeros.
+        Float32 tensor of the same shape, of vectors with norm 1; zeros stay zeros.
     """
     x = ops.cast(x, "float32")
     square_sum = ops.sum(ops.square(x), axis=axis, keepdims=True)

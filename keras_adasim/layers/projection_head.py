@@ -3,33 +3,42 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import batch_norm, dense, uniform_initializer
 from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.layers.reference_defaults import batch_norm, dense, uniform_initializer
 from keras_adasim.layers.torch_names import batch_norm_names, dense_names, prefixed
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class ProjectionHead(keras.layers.Layer):
-    """Projects features `(B, D)` to `out_dim` prototype logits, float32 `(B, K)`.
+    """Projects features (B, D) to `out_dim` prototype logits, float32 (B, K).
 
-    Dense layers with GELU, a dense layer to the bottleneck, L2 normalisation, and a last layer
-    without bias whose weights are normalised per prototype. Both normalisations are float32 in
+    Dense layers with GELU, a dense layer to the bottleneck, L2 normalization, and a last layer
+    without bias whose weights are normalized per prototype. Both normalizations are float32 in
     every dtype policy.
 
     Args:
-        out_dim: number of prototypes, `K`.
-        hidden_dim: width of the hidden dense layers.
-        bottleneck_dim: width of the L2-normalised bottleneck.
-        num_layers: dense layers before the prototypes, at least 1: the one to the bottleneck.
-        use_bn: batch normalisation, synchronised over replicas, before every GELU.
-        norm_last_layer: keeps all prototypes at norm 1. If false the norms are trained too.
+        out_dim: Number of prototypes K.
+        hidden_dim: Width of the hidden dense layers.
+        bottleneck_dim: Width of the L2-normalized bottleneck.
+        num_layers: Dense layers before the prototypes, at least 1: the one to the bottleneck.
+        use_bn: Whether batch normalization, synchronized over replicas, precedes every GELU.
+        norm_last_layer: Whether all prototypes stay at norm 1. If not, the norms are trained too.
 
     Attributes:
-        weight_v: float32 `(bottleneck_dim, K)`, the prototypes' directions, of any length.
-        weight_g: float32 `(1, K)`, the prototypes' norms, ones at first. It has two axes, so that
-            optimisers treat it like PyTorch's `(K, 1)`: with decay and LARS adaptation.
+        weight_v: Float32 (bottleneck_dim, K), the prototypes' directions, of any length.
+        weight_g: Float32 (1, K), the prototypes' norms, ones at first. It has two axes, so that
+            optimizers treat it like PyTorch's (K, 1): with decay and LARS adaptation.
 
-    Source: `DINOHead` of the official DINO code.
+    Reference:
+        `DINOHead` of the official DINO code.
+
+    Example:
+        ```python
+        head = ka.layers.ProjectionHead(out_dim=32, hidden_dim=16, bottleneck_dim=8)
+        features = tf.random.normal((4, 6))
+        print(head(features).shape)  # (4, 32)
+        ```
     """
 
     torch_prefix = "head."
@@ -45,24 +54,15 @@ class ProjectionHead(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        sizes = {
-            "out_dim": out_dim,
-            "hidden_dim": hidden_dim,
-            "bottleneck_dim": bottleneck_dim,
-            "num_layers": num_layers,
-        }
-        for name, value in sizes.items():
-            if int(value) != value or value < 1:
-                raise ValueError(f"Expected `{name}` to be a positive integer. Received: {value!r}")
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.bottleneck_dim = bottleneck_dim
-        self.num_layers = num_layers
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.bottleneck_dim = check_integer("bottleneck_dim", bottleneck_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
         self.use_bn = use_bn
         self.norm_last_layer = norm_last_layer
 
     def build(self, input_shape):
-        """Creates the layers for features of shape `(B, D)`."""
+        """Creates the layers for features of shape (B, D)."""
         if self.built:
             return
         widths = [self.hidden_dim] * (self.num_layers - 1) + [self.bottleneck_dim]
@@ -98,7 +98,7 @@ class ProjectionHead(keras.layers.Layer):
         return [self.weight_v] if self.norm_last_layer else [self.weight_v, self.weight_g]
 
     def call(self, features, training=False):
-        """Projects `features` `(B, D)` to float32 logits `(B, K)`."""
+        """Projects `features` (B, D) to float32 logits (B, K)."""
         hidden = features
         for i, layer in enumerate(self.dense_layers[:-1]):
             hidden = layer(hidden)
@@ -128,7 +128,7 @@ class ProjectionHead(keras.layers.Layer):
         return names
 
     def compute_output_shape(self, input_shape):
-        """`(B, D)` to `(B, K)`."""
+        """(B, D) to (B, K)."""
         return (*input_shape[:-1], self.out_dim)
 
     def get_config(self):

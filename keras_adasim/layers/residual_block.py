@@ -3,33 +3,36 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import batch_norm
 from keras_adasim.layers.padded_convolution import PaddedConvolution
+from keras_adasim.layers.reference_defaults import batch_norm
 from keras_adasim.layers.torch_names import batch_norm_names, convolution_names, prefixed
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class ResidualBlock(keras.layers.Layer):
-    """`relu(shortcut(x) + branch(x))` over maps `(B, H, W, C)`.
+    """`relu(shortcut(x) + branch(x))` over maps (B, H, W, C).
 
     The branch is two 3x3 convolutions or, as a bottleneck, a 1x1, a 3x3 and a 1x1 convolution that
-    ends four times as wide. Every convolution is followed by synchronised batch normalisation. The
+    ends four times as wide. Every convolution is followed by synchronized batch normalization. The
     first 3x3 convolution has the stride (version 1.5). The shortcut is the input itself, or a 1x1
     convolution where its shape differs from the branch's.
 
     Args:
-        filters: width of the 3x3 convolutions.
-        strides: stride of the block.
-        bottleneck: whether the branch is a bottleneck.
-        zero_init_residual: starts the branch at zero, so that the block does nothing at first.
+        filters: Width of the 3x3 convolutions.
+        strides: Stride of the block.
+        bottleneck: Whether the branch is a bottleneck.
+        zero_init_residual: Whether the branch starts at zero, so that the block does nothing at
+            first.
 
-    Source: `BasicBlock` and `Bottleneck` of torchvision.
+    Reference:
+        `BasicBlock` and `Bottleneck` of torchvision.
     """
 
     def __init__(self, filters, strides=1, bottleneck=False, zero_init_residual=False, **kwargs):
         super().__init__(**kwargs)
-        self.filters = filters
-        self.strides = strides
+        self.filters = check_integer("filters", filters)
+        self.strides = check_integer("strides", strides)
         self.bottleneck = bottleneck
         self.zero_init_residual = zero_init_residual
 
@@ -39,7 +42,7 @@ class ResidualBlock(keras.layers.Layer):
         return 4 * self.filters if self.bottleneck else self.filters
 
     def build(self, input_shape):
-        """Creates the layers for maps `(B, H, W, C)`."""
+        """Creates the layers for maps (B, H, W, C)."""
         if self.bottleneck:
             sizes = (
                 (self.filters, 1, 1),
@@ -72,7 +75,7 @@ class ResidualBlock(keras.layers.Layer):
         return convolution, norm
 
     def call(self, inputs, training=False):
-        """Maps `(B, H, W, C)` to `(B, ceil(H / strides), ceil(W / strides), output_filters)`."""
+        """Maps (B, H, W, C) to (B, ceil(H / strides), ceil(W / strides), output_filters)."""
         branch = inputs
         for convolution, norm in zip(self.convolutions, self.batch_norms, strict=True):
             branch = norm(convolution(branch), training=training)
@@ -95,7 +98,7 @@ class ResidualBlock(keras.layers.Layer):
         return names
 
     def compute_output_shape(self, input_shape):
-        """`(B, H, W, C)` to `(B, ceil(H / strides), ceil(W / strides), output_filters)`."""
+        """(B, H, W, C) to (B, ceil(H / strides), ceil(W / strides), output_filters)."""
         batch, *sides, _ = input_shape
         sides = (side and -(-side // self.strides) for side in sides)
         return (batch, *sides, self.output_filters)

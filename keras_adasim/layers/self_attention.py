@@ -3,23 +3,24 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import dense
+from keras_adasim.layers.reference_defaults import dense
 from keras_adasim.layers.torch_names import dense_names, prefixed
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class SelfAttention(keras.layers.Layer):
-    """Multi-head self-attention over tokens `(B, T, D)`; the softmax is always float32.
+    """Multi-head self-attention over tokens (B, T, D); the softmax is always float32.
 
     Query, key and value come from one dense layer with bias.
 
     Args:
-        num_heads: number of heads; must divide D.
+        num_heads: Number of heads; must divide D.
     """
 
     def __init__(self, num_heads, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
+        self.num_heads = check_integer("num_heads", num_heads)
 
     def build(self, input_shape):
         """Creates the dense layers `qkv` (3 D wide) and `projection`."""
@@ -37,19 +38,19 @@ class SelfAttention(keras.layers.Layer):
         self.built = True
 
     def call(self, tokens):
-        """Attends over `tokens`, `(B, T, D)` to `(B, T, D)`."""
+        """Attends over `tokens`, (B, T, D) to (B, T, D)."""
         return self.attend(tokens)
 
     def attend(self, tokens, bias=None):
         """What a call does, with a bias that isn't cast to half precision.
 
         Args:
-            tokens: floats `(B, T, D)`.
-            bias: float32 `(G, heads, T, T)`, added to the scores: the i-th sequence gets the
+            tokens: Floats (B, T, D).
+            bias: Float32 (G, heads, T, T), added to the scores: the i-th sequence gets the
                 entry i modulo G. G must divide B.
 
         Returns:
-            `(B, T, D)`.
+            (B, T, D).
         """
         query, key, value = self._heads(tokens)
         weights = ops.cast(self._softmax(query, key, bias), value.dtype)
@@ -57,7 +58,7 @@ class SelfAttention(keras.layers.Layer):
         return self.projection(ops.reshape(mixed, ops.shape(tokens)))
 
     def attention_weights(self, tokens):
-        """The softmax of each query over the keys, float32 `(B, heads, T, T)`."""
+        """The softmax of each query over the keys, float32 (B, heads, T, T)."""
         query, key, _ = self._heads(tokens)
         return self._softmax(query, key)
 

@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
-from keras_adasim.layers.dino_defaults import dense, layer_norm
 from keras_adasim.layers.drop_path import DropPath
+from keras_adasim.layers.reference_defaults import dense, layer_norm
 from keras_adasim.layers.self_attention import SelfAttention
 from keras_adasim.layers.torch_names import dense_names, layer_norm_names, prefixed
+from keras_adasim.validation import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -16,22 +17,23 @@ class TransformerBlock(keras.layers.Layer):
     The MLP has one hidden layer with an exact GELU. Both branches are subject to drop path.
 
     Args:
-        num_heads: attention heads; must divide the token size D.
-        mlp_ratio: width of the MLP's hidden layer, in multiples of D.
-        drop_path_rate: probability of leaving a branch out in training.
+        num_heads: Number of attention heads; must divide the token size D.
+        mlp_ratio: Width of the MLP's hidden layer, in multiples of D.
+        drop_path_rate: Probability of leaving a branch out in training.
 
-    Source: `Block` of the official DINO code.
+    Reference:
+        `Block` of the official DINO code.
     """
 
-    def __init__(self, num_heads, mlp_ratio=4, drop_path_rate=0.0, **kwargs):
+    def __init__(self, num_heads, mlp_ratio=4.0, drop_path_rate=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.num_heads = num_heads
-        self.mlp_ratio = mlp_ratio
-        self.drop_path_rate = drop_path_rate
-        self.drop_path = DropPath(drop_path_rate, dtype=self.dtype_policy, name="drop_path")
+        self.num_heads = check_integer("num_heads", num_heads)
+        self.mlp_ratio = check_number("mlp_ratio", mlp_ratio, above=0)
+        self.drop_path_rate = check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
+        self.drop_path = DropPath(self.drop_path_rate, dtype=self.dtype_policy, name="drop_path")
 
     def build(self, input_shape):
-        """Creates the layers for tokens `(B, T, D)`."""
+        """Creates the layers for tokens (B, T, D)."""
         dim, policy = input_shape[-1], self.dtype_policy
         hidden = int(dim * self.mlp_ratio)
         self.attention_norm = layer_norm(policy, "attention_norm")
@@ -50,14 +52,14 @@ class TransformerBlock(keras.layers.Layer):
         return SelfAttention(self.num_heads, dtype=self.dtype_policy, name="attention")
 
     def call(self, tokens, training=False):
-        """Maps tokens `(B, T, D)` to `(B, T, D)`."""
+        """Maps tokens (B, T, D) to (B, T, D)."""
         branch = self.attention(self.attention_norm(tokens))
         tokens = tokens + self.drop_path(branch, training=training)
         branch = ops.gelu(self.mlp_hidden(self.mlp_norm(tokens)), approximate=False)
         return tokens + self.drop_path(self.mlp_output(branch), training=training)
 
     def attention_weights(self, tokens):
-        """The block's softmax attention for the tokens that enter it, `(B, heads, T, T)`."""
+        """The block's softmax attention for the tokens that enter it, (B, heads, T, T)."""
         return self.attention.attention_weights(self.attention_norm(tokens))
 
     def torch_names(self):

@@ -6,7 +6,7 @@ from keras import ops
 
 
 def pad_to_windows(tokens, window_size):
-    """Pads a map `(B, H, W, D)` with zeros below and to the right to multiples of the window."""
+    """Pads a map (B, H, W, D) with zeros below and to the right to multiples of the window."""
     height, width = ops.shape(tokens)[1:3]
     below, right = -height % window_size, -width % window_size
     if isinstance(below, int) and isinstance(right, int) and not below and not right:
@@ -15,7 +15,7 @@ def pad_to_windows(tokens, window_size):
 
 
 def to_windows(tokens, window_size):
-    """Cuts a map `(B, H, W, D)` into windows `(B * H / w * W / w, w * w, D)`, row by row."""
+    """Cuts a map (B, H, W, D) into windows (B * H / w * W / w, w * w, D), row by row."""
     height, width, dim = ops.shape(tokens)[1:]
     rows, columns = height // window_size, width // window_size
     tokens = ops.reshape(tokens, (-1, rows, window_size, columns, window_size, dim))
@@ -24,7 +24,7 @@ def to_windows(tokens, window_size):
 
 
 def from_windows(windows, height, width):
-    """Puts windows `(B * H / w * W / w, w * w, D)` together again, `(B, H, W, D)`."""
+    """Puts windows (B * H / w * W / w, w * w, D) together again, (B, H, W, D)."""
     _, length, dim = windows.shape
     window_size = round(length**0.5)
     rows, columns = height // window_size, width // window_size
@@ -39,13 +39,13 @@ def shift_mask(height, width, window_size, shift):
     Rolling brings tokens from opposite sides of the map into one window. They don't see each other.
 
     Args:
-        height: rows of the map, a multiple of the window's; an integer or scalar tensor.
-        width: columns, likewise.
-        window_size: side of a window.
-        shift: rows and columns by which the map was rolled up and to the left.
+        height: Rows of the map, a multiple of the window's; an integer or scalar tensor.
+        width: Columns, likewise.
+        window_size: Side of a window.
+        shift: Rows and columns by which the map was rolled up and to the left.
 
     Returns:
-        float32 `(windows, w * w, w * w)`, 0 for tokens that were neighbours and -100 for others.
+        Float32 (windows, w * w, w * w), 0 for tokens that were neighbors and -100 for others.
     """
     bands = [_bands(length, window_size, shift) for length in (height, width)]
     regions = 3 * bands[0][:, None] + bands[1]
@@ -61,7 +61,7 @@ def _bands(length, window_size, shift):
 
 
 def relative_positions(window_size):
-    """Number of the offset between any two tokens of a window, int `(w * w, w * w)`.
+    """Number of the offset between any two tokens of a window, int (w * w, w * w).
 
     Offsets are numbered row by row, from that of the last token seen from the first.
     """

@@ -1,4 +1,9 @@
-"""Whether the parts of a model fit each other."""
+"""Whether the parts of a model, and what it is compiled and fitted with, fit each other."""
+
+import keras
+from absl import logging
+
+from keras_adasim.models.teacher import all_layers
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
 
@@ -24,7 +29,7 @@ def global_size(backbone):
     """The side in pixels of the images that a backbone is meant for.
 
     Raises:
-        ValueError: if it doesn't say.
+        ValueError: If it doesn't say.
     """
     size = getattr(backbone, "image_size", None) or backbone.inputs[0].shape[1]
     if size is None:
@@ -47,13 +52,13 @@ def check_arguments(model):
     if model.neighbor_feature not in NEIGHBOR_FEATURES:
         raise ValueError(
             f"Expected `neighbor_feature` to be one of {NEIGHBOR_FEATURES}. "
-            f"Received: {model.neighbor_feature!r}"
+            f"Received: neighbor_feature={model.neighbor_feature!r}"
         )
     _check_augment(model)
     name = type(model.pairing).__name__
     if model.bank is None and model.pairing.needs_neighbors:
         raise ValueError(
-            f"`{name}` needs the neighbours that a bank finds. Received: bank=None. "
+            f"`{name}` needs the neighbors that a bank finds. Received: bank=None. "
             "Pass `bank=NeighborBank(num_images, feature_dim)`."
         )
     if model.bank is None:
@@ -98,22 +103,55 @@ def _check_augment(model):
         )
 
 
-def check_fit(model, x, arguments):
+def check_compile(optimizer, jit_compile):
+    """Raises ValueError unless `compile` got what the training step works with."""
+    if not hasattr(optimizer, "update_variable"):
+        raise ValueError(
+            "Expected `optimizer` to be one of keras_adasim.optimizers (AdamW, LARS, SGD), "
+            "which clip each variable after the exchange between replicas and leave frozen "
+            f"ones out. Received: optimizer={optimizer!r}"
+        )
+    if jit_compile not in ("auto", True, False):
+        raise ValueError(
+            "Expected `jit_compile` to be 'auto', True or False. "
+            f"Received: jit_compile={jit_compile!r}"
+        )
+
+
+def check_synchronized(modules, num_replicas):
+    """Refuses BatchNormalization with statistics of its own on every replica."""
+    lonely = [
+        layer.path
+        for module in modules
+        for layer in all_layers(module)
+        if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+    ]
+    if lonely and num_replicas > 1:
+        raise ValueError(
+            f"With {num_replicas} replicas every BatchNormalization must be synchronized, or the "
+            "replicas' statistics drift apart. Create these layers with `synchronized=True`: "
+            f"{', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}"
+        )
+
+
+def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_split=0.0):
     """Raises ValueError unless `fit` got batches of pairs that fit the model.
 
     Args:
-        model: a `SelfDistillation`.
-        x: what it is to be fitted on.
-        arguments: the keyword arguments of `fit`.
+        model: A `SelfDistillation`.
+        x: What it is to be fitted on.
+        steps_per_epoch: As given to `fit`.
+        validation_data: As given to `fit`.
+        validation_split: As given to `fit`.
     """
-    if arguments.get("validation_data") is not None or arguments.get("validation_split"):
+    if validation_data is not None or validation_split:
         raise ValueError(
             "Expected no validation data: there is no loss on held-out images to speak of. Use "
             "`callbacks.OnlineKNN(train_source, test_source)` to validate the features."
         )
     replicas = model.distribute_strategy.num_replicas_in_sync
     if hasattr(x, "as_tf_dataset"):
-        _check_pairs(model, x, arguments)
+        _check_pairs(model, x, steps_per_epoch)
         rest = 0 if x.drop_remainder else len(x.source) % x.batch_size
         _check_shares(replicas, x.batch_size, rest)
         return
@@ -131,6 +169,19 @@ def check_fit(model, x, arguments):
     _check_shares(replicas, spec["indices"].shape[0] or 0)
 
 
+def warn_of_a_closed_gate(pairing, epochs):
+    """Warns if so many more epochs don't fill the pairing's window."""
+    window = getattr(pairing, "window", 0)
+    if pairing.pushes + epochs <= window:
+        logging.warning(
+            "epochs=%d is not larger than the window of %d epochs: no partner will ever be "
+            "another image, and this is plain self-distillation. Train longer, or lower "
+            "`window` of the pairing.",
+            epochs,
+            window,
+        )
+
+
 def _check_shares(replicas, *batch_sizes):
     """Every replica must get as many images as the others: each counts the same in the loss."""
     for size in batch_sizes:
@@ -142,7 +193,7 @@ def _check_shares(replicas, *batch_sizes):
             )
 
 
-def _check_pairs(model, dataset, arguments):
+def _check_pairs(model, dataset, steps_per_epoch):
     if dataset.pairing is not model.pairing:
         raise ValueError(
             "The data set asks another pairing than the one this model trains. Build it with "
@@ -153,12 +204,11 @@ def _check_pairs(model, dataset, arguments):
             f"Expected a data set of {model.bank.num_images} images, one for every row of the "
             f"bank. Received: {len(dataset.source)} images"
         )
-    steps = arguments.get("steps_per_epoch")
-    if steps not in (None, len(dataset)):
+    if steps_per_epoch not in (None, len(dataset)):
         raise ValueError(
             "Expected no `steps_per_epoch`: an epoch is one pass over all images, after which "
-            f"their neighbours vote, and has {len(dataset)} steps. Received: "
-            f"steps_per_epoch={steps}"
+            f"their neighbors vote, and has {len(dataset)} steps. Received: "
+            f"steps_per_epoch={steps_per_epoch}"
         )
     cut, expected = dataset.crops, getattr(model.augment, "crops", dataset.crops)
     if cut is not None and cut.sizes != expected.sizes:
@@ -166,4 +216,13 @@ def _check_pairs(model, dataset, arguments):
             "Expected the data set to cut the crops that the model augments: give `PairDataset` "
             f"and `DINOAugment` the same `crops`. Received: views of {cut.sizes} and of "
             f"{expected.sizes} pixels"
+        )
+
+
+def check_images(images):
+    """Raises ValueError unless an array holds a batch of images."""
+    if images.ndim != 4:
+        raise ValueError(
+            "Expected `images` of shape (B, H, W, C), one image being images[np.newaxis]. "
+            f"Received: images.shape={images.shape}"
         )

@@ -1,57 +1,67 @@
-"""Self-distillation with partners from a neighbour bank: AdaSim's training step."""
+"""Self-distillation with partners from a neighbor bank: AdaSim's model."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_adasim.augment import DINOAugment, MultiCrop
-from keras_adasim.models.checks import check_arguments, check_types, global_size
-from keras_adasim.models.measures import feature_std
+from keras_adasim.callbacks.push_neighbors import PushNeighbors
+from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.models import checks
+from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
-from keras_adasim.models.teacher_student import TeacherStudent
-from keras_adasim.optimizers import as_schedule, exponential_moving_average
+from keras_adasim.models.torch_checkpoint import load_checkpoint
+from keras_adasim.models.training_step import TrainingStep
+from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
 from keras_adasim.pairing import SelfPairing
+from keras_adasim.validation import check_integer
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class SelfDistillation(TeacherStudent):
+class SelfDistillation(Serialization, keras.Model):
     """A student learns from its own moving average, and from images that resemble each other.
 
     Calling the model returns what the teacher's backbone says of images. Training it takes a
-    `keras_adasim.data.PairDataset` (or a `tf.data.Dataset` of such batches):
-
-    ```python
-    backbone = keras_adasim.backbones.vit_small()
-    pairing = keras_adasim.pairing.AdaptiveWindow(len(source))
-    bank = keras_adasim.layers.NeighborBank(len(source), backbone.feature_dim)
-    model = SelfDistillation(backbone, keras_adasim.objectives.DINO(), pairing, bank)
-    model.compile(keras_adasim.optimizers.AdamW(5e-4, 0.04, clipnorm=3.0))
-    model.fit(keras_adasim.data.PairDataset(source, pairing, batch_size=256), epochs=100)
-    ```
-
-    Under `tf.distribute.MirroredStrategy` build and compile it inside `strategy.scope()`.
+    `keras_adasim.data.PairDataset` (or a `tf.data.Dataset` of such batches). Under
+    `tf.distribute.MirroredStrategy` build and compile it inside `strategy.scope()`.
 
     Args:
-        backbone: the student, a `keras.Model` from images `(B, H, W, C)` to
+        backbone: The student, a `keras.Model` from images (B, H, W, C) to
             `{"features": (B, D), "tokens": (B, P, D)}`.
-        objective: a `keras_adasim.objectives.Objective`.
-        pairing: who is whose partner; `SelfPairing` by default. It must be the one that the
-            data set asks.
-        bank: the `NeighborBank` that a pairing by neighbours learns from; may be `None` with
+        objective: A `keras_adasim.objectives.Objective`.
+        pairing: Who is whose partner; `SelfPairing` by default. It must be the one that the data
+            set asks.
+        bank: The `NeighborBank` that a pairing by neighbors learns from; may be None with
             `SelfPairing` and `LabelOracle`.
-        neighbor_feature: which of the teacher's views the bank keeps: "first", "second" or "mean"
-            (of the two normalised features).
-        augment: layer or function from a batch to a list of normalised views, two global ones
+        neighbor_feature: Which of the teacher's views the bank keeps: "first", "second" or "mean"
+            (of the two normalized features).
+        augment: Layer or function from a batch to a list of normalized views, two global ones
             first; `DINOAugment` with two views at the backbone's image size by default. If its
             `call` names them, it gets `step`, `replica_id` and `num_replicas` too.
-        momentum: of the teacher, a float or a schedule of the optimiser's step.
+        momentum: Momentum of the teacher, a float or a schedule of the optimizer's step.
 
     Attributes:
-        student: the backbone given.
-        teacher: its moving average, without drop path; the student itself if the objective has
+        student: The backbone given.
+        teacher: Its moving average, without drop path; the student itself if the objective has
             no teacher.
+        step_hooks: List of functions without arguments, which are called in the main thread after
+            every call of the train function; what one raises leaves `fit`. Not saved.
 
-    Source: "Adaptive Similarity Bootstrapping for Self-Distillation", ICCV 2023.
+    Reference:
+        - "Adaptive Similarity Bootstrapping for Self-Distillation", ICCV 2023.
+
+    Example:
+    ```python
+    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), "uint8")
+    pairing = ka.pairing.AdaptiveWindow(len(images), window=1)
+    backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=16, depth=1, num_heads=2)
+    bank = ka.layers.NeighborBank(len(images), backbone.feature_dim)
+    objective = ka.objectives.DINO(out_dim=32, hidden_dim=16, bottleneck_dim=8)
+    model = ka.SelfDistillation(backbone, objective, pairing, bank)
+    model.compile(ka.optimizers.AdamW(1e-3, 0.04, clipnorm=3.0))
+    model.fit(ka.data.PairDataset(ka.data.ArraySource(images), pairing, batch_size=8), epochs=2)
+    ```
     """
 
     def __init__(
@@ -66,15 +76,15 @@ class SelfDistillation(TeacherStudent):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_types(backbone, objective)
+        checks.check_types(backbone, objective)
         self.student = backbone
         self.objective = objective
         self.pairing = pairing or SelfPairing()
         self.bank = bank
         self.neighbor_feature = neighbor_feature
-        self.augment = augment or DINOAugment(MultiCrop(global_size(backbone)))
+        self.augment = augment or DINOAugment(MultiCrop(checks.global_size(backbone)))
         self.momentum = as_schedule(momentum)
-        check_arguments(self)
+        checks.check_arguments(self)
         if objective.freezes_patch_embedding:
             freeze_patch_embedding(backbone)
         self.teacher = make_teacher(backbone) if objective.has_teacher else backbone
@@ -86,114 +96,201 @@ class SelfDistillation(TeacherStudent):
         self.loss_scale = LossScale(name="loss_scale") if "float16" in dtypes else None
         names = ("loss", "feature_std", *objective.metric_names)
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
+        self._embed_function = tf.function(self._embed, reduce_retracing=True)
+        self.__dict__["step_hooks"] = []  # Keras would track an attribute.
         self.built = True
 
-    # --- one training step -----------------------------------------------------------------------
+    def compile(
+        self,
+        optimizer,
+        jit_compile="auto",
+        run_eagerly=False,
+        steps_per_execution=1,
+        gradient_accumulation_steps=1,
+    ):
+        """Prepares the training step.
+
+        Args:
+            optimizer: One of `keras_adasim.optimizers`.
+            jit_compile: Whether the step's functions become XLA programs. "auto" compiles where
+                there is an accelerator; on a CPU the compilation takes longer than it gains.
+            run_eagerly: Whether to run Python line by line, for debugging; implies
+                `jit_compile=False`.
+            steps_per_execution: Number of training steps per call from Python.
+            gradient_accumulation_steps: Number of parts that a replica's batch is worked through
+                in, one after the other, to save memory. Everything is updated once, as without
+                (but for BatchNormalization, whose statistics are those of a part).
+        """
+        checks.check_compile(optimizer, jit_compile)
+        parts = check_integer("gradient_accumulation_steps", gradient_accumulation_steps)
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        super().compile(
+            optimizer=optimizer,
+            jit_compile=False,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            auto_scale_loss=False,
+        )
+        with self.distribute_strategy.scope():
+            optimizer.build(self.trainable_variables)
+        self.compiles = jit_compile and not run_eagerly
+        self.training_step = TrainingStep(self, self.compiles, parts)
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Trains on a `PairDataset`, or on a finite `tf.data.Dataset` of its batches.
+
+        The arguments are those of `keras.Model.fit`; `x` has an order and batches of its own, and
+        there is nothing to validate. At the end of every epoch the bank's records are pushed into
+        the pairing, ahead of all other callbacks. A further `fit` goes on with the epochs that
+        follow: with their order, and their draws.
+
+        Raises:
+            ValueError: If the data set does not fit the model, or there is validation data.
+        """
+        checks.warn_of_a_closed_gate(self.pairing, epochs - initial_epoch)
+        checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split)
+        dataset = x.as_tf_dataset() if hasattr(x, "as_tf_dataset") else x
+        if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
+            # Keras would trace the step again with unknown shapes, which the crops can't have.
+            self.make_train_function(force=True)
+        self._element_spec = dataset.element_spec
+        push = PushNeighbors(None if dataset is x else x)
+        return super().fit(
+            dataset,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            [push, *keras.tree.flatten(callbacks or [])],
+            shuffle=False,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+        )
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):
-        """Augments, distils, exchanges and updates; runs once per replica.
-
-        Args:
-            batch: dictionary of a `PairDataset`: `indices` `(B,)` and either `images` and
-                `partners` `(B, H, W, C)` or `views`, a tuple of V `(B, s, s, C)`.
-
-        Returns:
-            dictionary of the epoch's mean loss and metrics so far.
-        """
+        """Makes a `TrainingStep`; returns the epoch's mean loss and metrics so far."""
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        replica = tf.distribute.get_replica_context()
-        # The counter lives in host memory and is advanced last, outside every compiled function.
-        step = tf.cast(self.optimizer.iterations, tf.int64)
-        views = self._functions.augment(batch, step, replica)
-        results = self._functions.forward_backward(views, step, replica)
-        rows = {"indices": tf.cast(batch["indices"], tf.int64), **results.pop("rows")}
-        if replica.num_replicas_in_sync > 1:
-            results, rows = self._exchange(results, rows, replica)
-        metrics = results.pop("metrics")
-        self._functions.update(results, rows, step)
-        self.optimizer.iterations.assign_add(1)
-        for name, value in metrics.items():
+        for name, value in self.training_step(batch).items():
             self._means[name].update_state(value)
         return {name: mean.result() for name, mean in self._means.items()}
 
-    def _forward_backward(self, views, step, first_row, parts, gather):
-        """Loss, gradients and neighbours of one replica's views.
+    def make_train_function(self, force=False):
+        """Makes Keras' train function, with the hooks behind it."""
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        train = self.train_function
 
-        `first_row` is the place of their first image in the global batch; `parts` holds the
-        functions called here, compiled or not; `gather` brings together the rows of all replicas.
+        def train_and_call_hooks(iterator):
+            logs = train(iterator)
+            for hook in self.step_hooks:
+                hook()
+            return logs
+
+        self.train_function = train_and_call_hooks
+
+    def evaluate(self, *args, **kwargs):
+        """Raises ValueError: there is no loss on held-out images to speak of."""
+        raise ValueError(
+            "Expected `callbacks.OnlineKNN`, or `evaluation.knn.knn_accuracy` on features of "
+            "`embed`: the loss of other images tells nothing. Received: a call of `evaluate`"
+        )
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
+        pass
+
+    @property
+    def metrics(self):
+        """The means that an epoch's logs are made of."""
+        return list(self._means.values())
+
+    @property
+    def trainable_variables(self):
+        """The student's and its heads'; the teacher's follow them."""
+        layers = [self.student, *(head for head, _ in self.objective.heads)]
+        return [variable for layer in layers for variable in layer.trainable_variables]
+
+    trainable_weights = trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        """All other variables: teacher, center, queue, bank."""
+        trained = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.variables if id(variable) not in trained]
+
+    @property
+    def non_trainable_weights(self):
+        """All weights that are not trained."""
+        trained = {id(variable) for variable in self.trainable_variables}
+        return [variable for variable in self.weights if id(variable) not in trained]
+
+    def call(self, images, training=False):
+        """What the teacher's backbone says of normalized images (B, H, W, C)."""
+        return self.teacher(images, training=training)
+
+    def embed(self, images, batch_size=256):
+        """Features of the teacher's backbone, without an export.
+
+        Args:
+            images: Images (B, H, W, C), uint8 (0 to 255) or float (0 to 1), of any size; resized to
+                the size of the global crops and normalized here.
+            batch_size: Number of images per forward pass.
+
+        Returns:
+            Float32 NumPy array (B, D).
+
+        Raises:
+            ValueError: If the images have other than four axes, or are other integers than uint8.
         """
-        with tf.GradientTape() as tape:
-            student, teacher, features = self._encode(views, parts)
-            share, results = self._compare(student, teacher, step, first_row, parts, gather)
-        gradients = tape.gradient(share, self.trainable_variables)
-        results["gradients"] = {i: g for i, g in enumerate(gradients) if g is not None}
-        results["metrics"]["feature_std"] = feature_std(features[0])
-        results["rows"] = {} if self.bank is None else parts.look_up(features)
-        return results
+        images = np.asarray(images)
+        checks.check_images(images)
+        chunks = [np.zeros((0, self.teacher.output["features"].shape[-1]), np.float32)]
+        for start in range(0, len(images), batch_size):
+            chunk = tf.convert_to_tensor(images[start : start + batch_size])
+            chunks.append(self._embed_function(chunk).numpy())
+        return np.concatenate(chunks)
 
-    def _encode(self, views, parts):
-        """Embeddings of student and teacher, and the teacher's features of the global views."""
-        student_views = parts.student(views)
-        if self.objective.has_teacher:
-            teacher_views = parts.teacher(views[:2])
-        else:
-            teacher_views = tf.nest.map_structure(tf.stop_gradient, student_views[:2])
-        student, teacher = parts.student_heads(student_views), parts.teacher_heads(teacher_views)
-        return student, teacher, [view["features"] for view in teacher_views]
+    def _embed(self, images):
+        augment = self.augment  # One of one's own may have none of these.
+        crops = getattr(augment, "crops", None)
+        size = crops.global_size if crops else checks.global_size(self.teacher)
+        mean, std = getattr(augment, "mean", IMAGENET_MEAN), getattr(augment, "std", IMAGENET_STD)
+        images = preprocess(images, size, mean, std)
+        return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
 
-    def _compare(self, student, teacher, step, first_row, parts, gather):
-        """The scaled share of the loss to take gradients of, and what comes with the loss."""
-        to_gather = self.objective.to_gather(student, teacher)
-        gathered = {name: gather(rows) for name, rows in to_gather.items()}
-        loss, statistics, metrics = parts.loss(student, teacher, gathered, first_row, step)
-        # Gradients are summed over the replicas, so each one's loss is a share of the whole.
-        share = loss / self.distribute_strategy.num_replicas_in_sync
-        if self.loss_scale is not None:
-            share = share * self.loss_scale.scale
-        metrics = {"loss": loss, **metrics}
-        return share, {"statistics": statistics, "gathered": gathered, "metrics": metrics}
+    def load_torch_weights(self, weights):
+        """Continues public pretraining; center, optimizer and bank begin anew.
 
-    def _look_up(self, features):
-        """Neighbours of the teacher's features of the two global views, before they are written."""
-        first, second = (self.bank.normalize(feature) for feature in features)
-        mean = self.bank.normalize(first + second)
-        feature = {"first": first, "second": second, "mean": mean}[self.neighbor_feature]
-        ids, similarities = self.bank.look_up(feature)
-        return {"features": feature, "ids": ids, "similarities": similarities}
+        A backbone alone is loaded by `backbones.load_torch_weights`, before it is given to a model.
 
-    def _exchange(self, results, rows, replica):
-        """Sums the gradients, averages statistics, and gathers the bank's new rows."""
-        means = replica.all_reduce("MEAN", [results["statistics"], results["metrics"]])
-        return {
-            "gradients": replica.all_reduce("SUM", results["gradients"]),
-            "statistics": means[0],
-            "gathered": results["gathered"],
-            "metrics": means[1],
-        }, {name: replica.all_gather(tf.identity(row), axis=0) for name, row in rows.items()}
+        Args:
+            weights: Mapping, or path to a .pth file, with the networks "student" and "teacher" and
+                their heads, as the official AdaSim, DINO and EsViT code saves them.
 
-    def _update(self, results, rows, step):
-        """Local assigns only: every replica computes the same new values for its own copies."""
-        gradients, finite = results["gradients"], None
-        if self.loss_scale is not None:
-            gradients, finite = self.loss_scale.unscale(gradients)
-            self.loss_scale.update(finite)
-        frozen = by_variable(self.objective.frozen(step))
-        rates = by_variable(self.objective.fixed_learning_rates())
-        for index, gradient in gradients.items():
-            variable = self.trainable_variables[index]
-            active, condition = finite, frozen.get(id(variable))
-            if condition is not None:
-                active = ~condition if active is None else active & ~condition
-            rate = rates.get(id(variable))
-            self.optimizer.update_variable(gradient, variable, step, active, rate)
-        students, teachers = self._parameters_followed()
-        exponential_moving_average(teachers, students, self.momentum(step))
-        self.objective.update(results["statistics"], results["gathered"], step)
-        if self.bank is not None:
-            self.bank.write(**rows)
-
-
-def by_variable(groups):
-    """Turns a list of (variables, value) into a dictionary of values by the variables' identity."""
-    return {id(variable): value for variables, value in groups for variable in variables}
+        Raises:
+            ValueError: If a network, name or shape doesn't fit; then nothing is loaded.
+        """
+        load_checkpoint(self, weights)

@@ -1,4 +1,4 @@
-"""Saving and loading a teacher-student model: variables, NumPy state and configuration."""
+"""Saving and loading a `SelfDistillation`: NumPy state, configuration and switches."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ class Serialization:
         )
 
     def get_config(self):
-        """Returns the constructor's arguments, serialised."""
+        """Returns the constructor's arguments, serialized."""
         config = {
             **super().get_config(),
             "neighbor_feature": self.neighbor_feature,
@@ -65,8 +65,13 @@ class Serialization:
         """Optimizer and switches, for `keras.models.load_model`."""
         if not self.compiled:
             return None
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, **self._compile_arguments}
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "jit_compile": self.training_step.jit_compile,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "gradient_accumulation_steps": self.training_step.accumulation_steps,
+        }
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was."""

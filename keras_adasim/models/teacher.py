@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_adasim.backbones.clone import clone_backbone
+
 
 def make_teacher(backbone):
     """Clones a backbone, weights included, and switches its dropout and drop path off.
@@ -9,11 +11,7 @@ def make_teacher(backbone):
     The clone stays trainable as far as Keras is concerned: a BatchNormalization whose `trainable`
     is false ignores `training=True`, and the teacher's must run in training mode.
     """
-    # Layers of one's own need not be registered to be cloned.
-    classes = {type(layer).__name__: type(layer) for layer in all_layers(backbone)}
-    with keras.saving.CustomObjectScope(classes):
-        teacher = type(backbone).from_config(backbone.get_config())
-    teacher.set_weights(backbone.get_weights())
+    teacher = clone_backbone(backbone)
     for layer in all_layers(teacher):
         if "Drop" in type(layer).__name__ and hasattr(layer, "rate"):
             layer.rate = 0.0
@@ -37,33 +35,21 @@ def has_batch_normalization(module):
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in all_layers(module))
 
 
-def parameter_pairs(student, teacher):
-    """Returns two aligned lists of parameters, the student's and the teacher's.
+def parameter_pairs(networks):
+    """Returns two aligned lists of parameters, the students' and the teachers' that follow them.
 
     Parameters only: the moving statistics of a BatchNormalization and the seeds of dropout are
     each network's own. `weights` leaves the seeds out, `trainable` the statistics.
+
+    Args:
+        networks: List of (student, teacher), the backbones and their heads; a teacher that is None
+            or the student itself follows nobody.
     """
     pairs = [
         (s, t)
+        for student, teacher in networks
+        if teacher is not None and teacher is not student
         for s, t in zip(student.weights, teacher.weights, strict=True)
         if t.trainable and s is not t
     ]
     return [s for s, _ in pairs], [t for _, t in pairs]
-
-
-def check_synchronized(modules, num_replicas):
-    """Refuses BatchNormalization with statistics of its own on every replica."""
-    if num_replicas == 1:
-        return
-    lonely = [
-        layer.path
-        for module in modules
-        for layer in all_layers(module)
-        if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
-    ]
-    if lonely:
-        raise ValueError(
-            f"With {num_replicas} replicas every BatchNormalization must be synchronised, or the "
-            "replicas' statistics drift apart. Create these layers with `synchronized=True`: "
-            f"{', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}"
-        )

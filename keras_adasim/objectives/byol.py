@@ -7,19 +7,21 @@ from keras_adasim.layers import MLPHead
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features
+from keras_adasim.validation import check_integer
 
 
 def regression_loss(prediction, target):
-    """Squared distance of the normalised vectors, `2 - 2 cos`; one direction.
+    """Squared distance of the normalized vectors, `2 - 2 cos`; one direction.
 
     Args:
-        prediction: `(B, D)`, of any length.
-        target: `(B, D)`, of any length; no gradient flows to it.
+        prediction: (B, D), of any length.
+        target: (B, D), of any length; no gradient flows to it.
 
     Returns:
-        float32 scalar in [0, 4], the mean over the batch.
+        Float32 scalar in [0, 4], the mean over the batch.
 
-    Source: `regression_loss` of DeepMind's BYOL code.
+    Reference:
+        `regression_loss` of DeepMind's BYOL code.
     """
     target = tf.stop_gradient(l2_normalize(target, axis=-1))
     cosines = tf.reduce_sum(l2_normalize(prediction, axis=-1) * target, axis=-1)
@@ -33,9 +35,17 @@ class BYOL(Objective):
     The loss is the sum of both directions, as in the paper.
 
     Args:
-        out_dim: width of the projections and predictions.
-        hidden_dim: width of the hidden layers of projector and predictor.
-        num_layers: dense layers of the projector.
+        out_dim: Width of the projections and predictions.
+        hidden_dim: Width of the hidden layers of projector and predictor.
+        num_layers: Number of dense layers of the projector.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.BYOL(out_dim=8, hidden_dim=16)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.LARS(0.3))
+        ```
     """
 
     joint_statistics = False
@@ -44,11 +54,11 @@ class BYOL(Objective):
 
     def __init__(self, out_dim=256, hidden_dim=4096, num_layers=2, **kwargs):
         super().__init__(**kwargs)
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.projector = self._head("projector", num_layers)
-        self.teacher_projector = self._head("teacher_projector", num_layers)
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.projector = self._head("projector", self.num_layers)
+        self.teacher_projector = self._head("teacher_projector", self.num_layers)
         self.predictor = self._head("predictor", 2)
 
     def _head(self, name, num_layers):
@@ -57,7 +67,7 @@ class BYOL(Objective):
         )
 
     def build(self, view_shapes):
-        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        """Builds the heads for `view_shapes["features"]`, (None, D)."""
         if self.built:
             return
         self.projector.build(view_shapes["features"])

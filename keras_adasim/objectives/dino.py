@@ -1,28 +1,29 @@
-"""DINO: self-distillation with a centred and sharpened teacher (Caron et al., ICCV 2021)."""
+"""DINO: self-distillation with a centered and sharpened teacher (Caron et al., ICCV 2021)."""
 
 import keras
 import tensorflow as tf
 
 from keras_adasim.layers import ProjectionHead
 from keras_adasim.objectives.objective import Objective
-from keras_adasim.objectives.validation import positive
 from keras_adasim.optimizers import as_schedule
+from keras_adasim.validation import check_integer, check_number
 
 
 def cross_view_loss(student, teacher, center, student_temperature, teacher_temperature):
     """Cross-entropy between each of the teacher's views and the student's other views.
 
     Args:
-        student: logits `(V, B, K)`, the two global views first.
-        teacher: logits `(2, B, K)` of the two global views; no gradient flows to it.
-        center: `(K,)`, taken from the teacher's logits.
-        student_temperature: positive scalar.
-        teacher_temperature: positive scalar.
+        student: Logits (V, B, K), the two global views first.
+        teacher: Logits (2, B, K) of the two global views; no gradient flows to it.
+        center: Floats (K,), taken from the teacher's logits.
+        student_temperature: Positive scalar, of the student's softmax.
+        teacher_temperature: Positive scalar, of the teacher's softmax.
 
     Returns:
-        float32 scalar: the mean over the batch and over all pairs of different views.
+        Float32 scalar: the mean over the batch and over all pairs of different views.
 
-    Source: `DINOLoss` of the official DINO code; with two views, `AdaSimLoss`.
+    Reference:
+        `DINOLoss` of the official DINO code; with two views, `AdaSimLoss`.
     """
     num_views = student.shape[0]
     if num_views is None or num_views < 2 or teacher.shape[0] != 2:
@@ -62,12 +63,12 @@ def update_center(center, teacher, momentum):
     """Returns `momentum * center + (1 - momentum) * mean of the teacher's logits`.
 
     Args:
-        center: `(K,)`.
-        teacher: raw logits `(2, B, K)`, not divided by a temperature.
-        momentum: scalar in [0, 1].
+        center: Floats (K,).
+        teacher: Raw logits (2, B, K), not divided by a temperature.
+        momentum: Scalar in [0, 1], the old center's share.
 
     Returns:
-        float32 `(K,)`.
+        Float32 (K,), the new center.
     """
     momentum = tf.cast(momentum, tf.float32)
     return momentum * tf.cast(center, tf.float32) + (1.0 - momentum) * batch_center(teacher)
@@ -78,20 +79,29 @@ class DINO(Objective):
     """Self-distillation over two global views and any number of local crops.
 
     Args:
-        out_dim: number of prototypes, `K`.
-        hidden_dim: width of the projection head.
-        bottleneck_dim: width of the L2-normalised bottleneck.
-        num_layers: dense layers before the prototypes.
-        use_bn: whether the head has (synchronised) BatchNormalization.
-        norm_last_layer: whether the prototypes' norms stay at one.
-        student_temperature: of the student's softmax.
-        teacher_temperature: of the teacher's, a float or a schedule of the optimiser's step.
-        center_momentum: how slowly the centre follows the teacher's mean logit.
-        freeze_last_layer_steps: the prototypes are left as they are before this step; DINO's
-            "last layer frozen for n epochs" is n times the steps per epoch.
+        out_dim: Number of prototypes K.
+        hidden_dim: Width of the projection head's hidden layers.
+        bottleneck_dim: Width of the projection head's L2-normalized bottleneck.
+        num_layers: Number of dense layers before the prototypes.
+        use_bn: Whether the projection head has (synchronized) batch normalization.
+        norm_last_layer: Whether the prototypes' norms stay at one.
+        student_temperature: Temperature of the student's softmax.
+        teacher_temperature: Temperature of the teacher's softmax. A float, or a schedule of the
+            optimizer's step.
+        center_momentum: How slowly the center follows the teacher's mean logit, in [0, 1].
+        freeze_last_layer_steps: Number of first steps in which the prototypes stay as they are.
+            DINO's "last layer frozen for n epochs" is n times the steps per epoch.
 
     Attributes:
-        center: float32 `(K,)`, in the checkpoint and equal on all replicas.
+        center: Float32 (K,), in the checkpoint and equal on all replicas.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.DINO(out_dim=32, hidden_dim=16, teacher_temperature=0.07)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.AdamW(5e-4, 0.04, clipnorm=3.0))
+        ```
     """
 
     metric_names = ("teacher_entropy", "teacher_mean_entropy")
@@ -111,20 +121,20 @@ class DINO(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not 0 <= center_momentum <= 1:
-            raise ValueError(
-                f"Expected `center_momentum` between 0 and 1. Received: {center_momentum}"
-            )
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.bottleneck_dim = bottleneck_dim
-        self.num_layers = num_layers
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.bottleneck_dim = check_integer("bottleneck_dim", bottleneck_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
         self.use_bn = use_bn
         self.norm_last_layer = norm_last_layer
-        self.student_temperature = positive("student_temperature", student_temperature)
-        self.teacher_temperature = as_schedule(positive("teacher_temperature", teacher_temperature))
-        self.center_momentum = center_momentum
-        self.freeze_last_layer_steps = freeze_last_layer_steps
+        self.student_temperature = check_number("student_temperature", student_temperature, above=0)
+        self.teacher_temperature = as_schedule(teacher_temperature, "teacher_temperature", above=0)
+        self.center_momentum = check_number(
+            "center_momentum", center_momentum, minimum=0, maximum=1
+        )
+        self.freeze_last_layer_steps = check_integer(
+            "freeze_last_layer_steps", freeze_last_layer_steps, minimum=0
+        )
         self.student_head = self._head("student_head")
         self.teacher_head = self._head("teacher_head")
 
@@ -141,10 +151,10 @@ class DINO(Objective):
         )
 
     def build(self, view_shapes):
-        """Builds heads and centre.
+        """Builds heads and center.
 
         Args:
-            view_shapes: dictionary of shapes, `features` being `(None, D)`.
+            view_shapes: Dictionary of shapes, `features` being (None, D).
         """
         if self.built:
             return
@@ -181,7 +191,7 @@ class DINO(Objective):
         return tf.reshape(logits, (len(views), -1, self.out_dim))
 
     def compute_loss(self, student, teacher, gathered, first_row, step):
-        """The cross-view loss, the batch's centre and the entropies of the teacher."""
+        """The cross-view loss, the batch's center and the entropies of the teacher."""
         temperature = self.teacher_temperature(step)
         loss = cross_view_loss(
             student["logits"],
@@ -195,7 +205,7 @@ class DINO(Objective):
         return loss, statistics, entropies(probabilities)
 
     def update(self, statistics, gathered, step):
-        """Moves the centre towards the mean logit of the global batch."""
+        """Moves the center towards the mean logit of the global batch."""
         self.center.value.assign(
             update_center(self.center, statistics["center"][tf.newaxis], self.center_momentum)
         )
@@ -239,7 +249,7 @@ def entropies(probabilities):
     """Two watchers of collapse, in nats.
 
     Args:
-        probabilities: the teacher's `(2, B, K)`.
+        probabilities: The teacher's (2, B, K).
 
     Returns:
         `teacher_entropy`, the mean entropy of one image's output (ln K: every output is uniform),

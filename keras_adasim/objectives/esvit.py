@@ -13,6 +13,7 @@ from keras_adasim.objectives.dino import (
     update_center,
     view_pairs,
 )
+from keras_adasim.validation import check_integer, check_number
 
 
 def region_loss(
@@ -31,19 +32,20 @@ def region_loss(
     one. Every pair of views counts the same, however many regions it has.
 
     Args:
-        student_logits: list over V views of logits `(B, R, K)`, the two global views first; R may
+        student_logits: List over V views of logits (B, R, K), the two global views first; R may
             differ between views.
-        student_features: list over V views of the backbone's tokens `(B, R, D)`.
-        teacher_logits: list over the two global views of logits `(B, R, K)`; no gradient.
-        teacher_features: list over the two global views of tokens `(B, R, D)`.
-        center: `(K,)`, taken from the teacher's region logits.
-        student_temperature: positive scalar.
-        teacher_temperature: positive scalar.
+        student_features: List over V views of the backbone's tokens (B, R, D).
+        teacher_logits: List over the two global views of logits (B, R, K); no gradient.
+        teacher_features: List over the two global views of tokens (B, R, D).
+        center: Floats (K,), taken from the teacher's region logits.
+        student_temperature: Positive scalar, of the student's softmax.
+        teacher_temperature: Positive scalar, of the teacher's softmax.
 
     Returns:
-        float32 scalar: the mean over regions, batch and pairs of views.
+        Float32 scalar: the mean over regions, batch and pairs of views.
 
-    Source: `DDINOLoss` of the official EsViT code.
+    Reference:
+        `DDINOLoss` of the official EsViT code.
     """
     if len(student_logits) < 2 or len(teacher_logits) != 2:
         raise ValueError(
@@ -68,26 +70,45 @@ def region_loss(
 
 
 def most_similar_regions(student, teacher):
-    """For every student region `(B, R, D)` the place `(B, R)` of the most similar `(B, S, D)`."""
+    """For every student region (B, R, D) the place (B, R) of the most similar (B, S, D)."""
     student, teacher = l2_normalize(student, axis=-1), l2_normalize(teacher, axis=-1)
     return tf.argmax(tf.matmul(student, teacher, transpose_b=True), axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class EsViT(DINO):
-    """DINO's loss on views plus the region loss, each with a head and a centre of its own.
+    """DINO's loss on views plus the region loss, each with a head and a center of its own.
 
-    It needs a backbone that gives tokens.
+    It needs a backbone that gives tokens. Both heads have the same shape.
 
     Args:
-        out_dim: number of prototypes of either head, `K`.
-        region_weight: weight of the region loss; the view loss has the rest.
-        region_start_step: before this step the view loss stands alone, with weight 1, and the
-            region head is left as it is. (The region loss is computed, and logged, all the same.)
-        **kwargs: the other arguments of `DINO`; both heads have the same shape.
+        out_dim: Number of prototypes K of either head.
+        hidden_dim: Width of the projection heads' hidden layers.
+        bottleneck_dim: Width of the projection heads' L2-normalized bottlenecks.
+        num_layers: Number of dense layers before the prototypes.
+        use_bn: Whether the projection heads have (synchronized) batch normalization.
+        norm_last_layer: Whether the prototypes' norms stay at one.
+        student_temperature: Temperature of the student's softmax.
+        teacher_temperature: Temperature of the teacher's softmax. A float, or a schedule of the
+            optimizer's step.
+        center_momentum: How slowly the centers follow the teacher's mean logits, in [0, 1].
+        freeze_last_layer_steps: Number of first steps in which the prototypes stay as they are.
+            DINO's "last layer frozen for n epochs" is n times the steps per epoch.
+        region_weight: Weight of the region loss, in (0, 1]. The view loss has the rest.
+        region_start_step: Number of first steps in which the view loss stands alone, with weight 1.
+            The region head is left as it is then; the region loss is computed, and logged, all the
+            same.
 
     Attributes:
-        region_center: float32 `(K,)`, in the checkpoint and equal on all replicas.
+        region_center: Float32 (K,), in the checkpoint and equal on all replicas.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.EsViT(out_dim=32, hidden_dim=16, region_weight=0.5)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.AdamW(5e-4, 0.04, clipnorm=3.0))
+        ```
     """
 
     metric_names = (
@@ -98,18 +119,37 @@ class EsViT(DINO):
         "region_mean_entropy",
     )
 
-    def __init__(self, out_dim=65536, *, region_weight=0.5, region_start_step=0, **kwargs):
-        super().__init__(out_dim, **kwargs)
-        if not 0 < region_weight <= 1:
-            raise ValueError(
-                f"Expected `region_weight` above 0 and at most 1. Received: {region_weight}"
-            )
-        if region_start_step < 0:
-            raise ValueError(
-                f"Expected `region_start_step` of at least 0. Received: {region_start_step}"
-            )
-        self.region_weight = region_weight
-        self.region_start_step = region_start_step
+    def __init__(
+        self,
+        out_dim=65536,
+        hidden_dim=2048,
+        bottleneck_dim=256,
+        num_layers=3,
+        use_bn=False,
+        norm_last_layer=True,
+        student_temperature=0.1,
+        teacher_temperature=0.04,
+        center_momentum=0.9,
+        freeze_last_layer_steps=0,
+        region_weight=0.5,
+        region_start_step=0,
+        **kwargs,
+    ):
+        super().__init__(
+            out_dim,
+            hidden_dim,
+            bottleneck_dim,
+            num_layers,
+            use_bn,
+            norm_last_layer,
+            student_temperature,
+            teacher_temperature,
+            center_momentum,
+            freeze_last_layer_steps,
+            **kwargs,
+        )
+        self.region_weight = check_number("region_weight", region_weight, above=0, maximum=1)
+        self.region_start_step = check_integer("region_start_step", region_start_step, minimum=0)
         self.student_region_head = self._head("student_region_head")
         self.teacher_region_head = self._head("teacher_region_head")
         # Their place in EsViT's checkpoints, beside the heads of the views.
@@ -118,14 +158,14 @@ class EsViT(DINO):
         )
 
     def build(self, view_shapes):
-        """Builds heads and centres.
+        """Builds heads and centers.
 
         Args:
-            view_shapes: dictionary of shapes, `features` being `(None, D)` and `tokens`
-                `(None, P, D)`.
+            view_shapes: Dictionary of shapes, `features` being (None, D) and `tokens`
+                (None, P, D).
 
         Raises:
-            ValueError: if the backbone gives no tokens.
+            ValueError: If the backbone gives no tokens.
         """
         if self.built:
             return
@@ -169,7 +209,7 @@ class EsViT(DINO):
         }
 
     def compute_loss(self, student, teacher, gathered, first_row, step):
-        """The weighted sum, the batch's centres, both terms and the entropies of the teacher."""
+        """The weighted sum, the batch's centers, both terms and the entropies of the teacher."""
         view, statistics, metrics = super().compute_loss(
             student, teacher, gathered, first_row, step
         )
@@ -197,7 +237,7 @@ class EsViT(DINO):
         return (1.0 - weight) * view + weight * region, statistics, metrics
 
     def update(self, statistics, gathered, step):
-        """Moves both centres towards the mean logits of the global batch."""
+        """Moves both centers towards the mean logits of the global batch."""
         super().update(statistics, gathered, step)
         self.region_center.value.assign(
             update_center(

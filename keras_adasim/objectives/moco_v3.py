@@ -4,28 +4,30 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.layers import MLPHead
+from keras_adasim.layers.mlp_head import LAST_NORMS
 from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
-from keras_adasim.objectives.validation import positive
+from keras_adasim.validation import check_choice, check_integer, check_number
 
 
 def contrastive_loss(query, key, temperature, first_row=0):
     """InfoNCE of queries among all keys, times `2 * temperature`; one direction.
 
     Args:
-        query: `(B, D)`, of any length: the student's predictions of one view.
-        key: `(N, D)`, of any length: the teacher's projections of the other view, those of the
+        query: (B, D), of any length: the student's predictions of one view.
+        key: (N, D), of any length: the teacher's projections of the other view, those of the
             global batch; no gradient flows to them.
-        temperature: positive scalar. The factor keeps the gradient's size from depending on it.
-        first_row: the key of query i is row `first_row + i`; 0 where the queries are the whole
-            batch.
+        temperature: Positive scalar. The factor keeps the gradient's size from depending on it.
+        first_row: Place of the first query's key; that of query i is `first_row + i`. It is 0
+            where the queries are the whole batch.
 
     Returns:
-        float32 scalar, the mean over the queries.
+        Float32 scalar, the mean over the queries.
 
-    Source: algorithm 1 of Chen, Xie and He, "An Empirical Study of Training Self-Supervised Vision
-    Transformers", ICCV 2021.
+    Reference:
+        Algorithm 1 of Chen, Xie and He, "An Empirical Study of Training Self-Supervised Vision
+        Transformers", ICCV 2021.
     """
     return 2.0 * temperature * info_nce(query, tf.stop_gradient(key), temperature, first_row)
 
@@ -39,12 +41,21 @@ class MoCoV3(Objective):
     ResNets it has `num_layers=2`, `predictor_last_norm="none"` and `temperature=1.0`.
 
     Args:
-        out_dim: width of the projections and predictions.
-        hidden_dim: width of the hidden layers of projector and predictor.
-        num_layers: dense layers of the projector.
-        predictor_last_norm: batch normalisation of the predictor's output: "plain" or "none".
-        temperature: of the softmax over the batch.
-        freezes_patch_embedding: whether a transformer's patch embedding stays random.
+        out_dim: Width of the projections and predictions.
+        hidden_dim: Width of the hidden layers of projector and predictor.
+        num_layers: Number of dense layers of the projector.
+        predictor_last_norm: Batch normalization of the predictor's output: "plain" (without scale
+            and offset), "affine" or "none".
+        temperature: Temperature of the softmax over the batch.
+        freezes_patch_embedding: Whether a transformer's patch embedding stays random.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.MoCoV3(out_dim=8, hidden_dim=16)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.AdamW(1e-4, 0.1))
+        ```
     """
 
     exchanges = True
@@ -63,14 +74,16 @@ class MoCoV3(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.predictor_last_norm = predictor_last_norm
-        self.temperature = positive("temperature", temperature)
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.predictor_last_norm = check_choice(
+            "predictor_last_norm", predictor_last_norm, LAST_NORMS
+        )
+        self.temperature = check_number("temperature", temperature, above=0)
         self.freezes_patch_embedding = freezes_patch_embedding
-        self.projector = self._head("projector", num_layers, "plain")
-        self.teacher_projector = self._head("teacher_projector", num_layers, "plain")
+        self.projector = self._head("projector", self.num_layers, "plain")
+        self.teacher_projector = self._head("teacher_projector", self.num_layers, "plain")
         self.predictor = self._head("predictor", 2, predictor_last_norm)
 
     def _head(self, name, num_layers, last_norm):
@@ -84,7 +97,7 @@ class MoCoV3(Objective):
         )
 
     def build(self, view_shapes):
-        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        """Builds the heads for `view_shapes["features"]`, (None, D)."""
         if self.built:
             return
         self.projector.build(view_shapes["features"])

@@ -1,4 +1,4 @@
-"""NNCLR: contrast with the nearest neighbour from a queue (Dwibedi et al., ICCV 2021)."""
+"""NNCLR: contrast with the nearest neighbor from a queue (Dwibedi et al., ICCV 2021)."""
 
 import keras
 import tensorflow as tf
@@ -8,47 +8,56 @@ from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
-from keras_adasim.objectives.validation import positive
+from keras_adasim.validation import check_integer, check_number
 
 
 def contrastive_loss(neighbor, prediction, temperature, first_row=0):
-    """InfoNCE of neighbours among the predictions of the batch; one direction.
+    """InfoNCE of neighbors among the predictions of the batch; one direction.
 
     Args:
-        neighbor: `(B, D)`, of any length: nearest neighbours of one view's projections; no
+        neighbor: (B, D), of any length: nearest neighbors of one view's projections; no
             gradient flows to them.
-        prediction: `(N, D)`, of any length: predictions of the other view, those of the global
+        prediction: (N, D), of any length: predictions of the other view, those of the global
             batch.
-        temperature: positive scalar.
-        first_row: the prediction of neighbour i is row `first_row + i`; 0 where the neighbours are
-            those of the whole batch.
+        temperature: Positive scalar that the similarities are divided by.
+        first_row: Place of the first neighbor's prediction; that of neighbor i is `first_row + i`.
+            It is 0 where the neighbors are those of the whole batch.
 
     Returns:
-        float32 scalar, the mean over the neighbours.
+        Float32 scalar, the mean over the neighbors.
 
-    Source: equation 2 of Dwibedi et al., "With a Little Help from My Friends", ICCV 2021.
+    Reference:
+        Equation 2 of Dwibedi et al., "With a Little Help from My Friends", ICCV 2021.
     """
     return info_nce(tf.stop_gradient(neighbor), prediction, temperature, first_row)
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class NNCLR(Objective):
-    """The nearest neighbour of one view's projection finds the prediction of the other view.
+    """The nearest neighbor of one view's projection finds the prediction of the other view.
 
-    Neighbours come from a queue of the projections of past first views; the batch's own are
+    Neighbors come from a queue of the projections of past first views; the batch's own are
     put into it after the step. The loss is the mean of both directions.
 
     Args:
-        out_dim: width of the projections and predictions.
-        hidden_dim: width of the projector's hidden layers.
-        num_layers: dense layers of the projector, each followed by batch normalisation.
-        predictor_hidden_dim: width of the predictor's hidden layer.
-        queue_size: number of projections to find neighbours among, at least the global batch.
-        temperature: of the softmax over the batch.
-        seed: of the random rows that the queue starts with.
+        out_dim: Width of the projections and predictions.
+        hidden_dim: Width of the projector's hidden layers.
+        num_layers: Number of dense layers of the projector, each followed by batch normalization.
+        predictor_hidden_dim: Width of the predictor's hidden layer.
+        queue_size: Number of projections to find neighbors among, at least the global batch.
+        temperature: Temperature of the softmax over the batch.
+        seed: Seed of the random rows that the queue starts with.
 
     Attributes:
-        queue: the `FeatureQueue`, in the checkpoint and equal on all replicas.
+        queue: The `FeatureQueue`, in the checkpoint and equal on all replicas.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.NNCLR(out_dim=8, hidden_dim=16, queue_size=64)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.LARS(0.3))
+        ```
     """
 
     has_teacher = False
@@ -69,13 +78,13 @@ class NNCLR(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.predictor_hidden_dim = predictor_hidden_dim
-        self.queue_size = queue_size
-        self.temperature = positive("temperature", temperature)
-        self.seed = seed
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.predictor_hidden_dim = check_integer("predictor_hidden_dim", predictor_hidden_dim)
+        self.queue_size = check_integer("queue_size", queue_size)
+        self.temperature = check_number("temperature", temperature, above=0)
+        self.seed = check_integer("seed", seed, minimum=0)
         self.projector = MLPHead(
             out_dim,
             hidden_dim,
@@ -90,7 +99,7 @@ class NNCLR(Objective):
         self.queue = FeatureQueue(queue_size, out_dim, seed, name="queue")
 
     def build(self, view_shapes):
-        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        """Builds the heads for `view_shapes["features"]`, (None, D)."""
         if self.built:
             return
         self.projector.build(view_shapes["features"])
@@ -103,7 +112,7 @@ class NNCLR(Objective):
         return [(self.projector, None), (self.predictor, None)]
 
     def student_embeddings(self, views):
-        """Projections and predictions of both views, `(B, 2, K)` each."""
+        """Projections and predictions of both views, (B, 2, K) each."""
         projections = per_view(self.projector, two_view_features(views))
         return {"projections": projections, "predictions": per_view(self.predictor, projections)}
 
@@ -122,7 +131,7 @@ class NNCLR(Objective):
         }
 
     def compute_loss(self, student, teacher, gathered, first_row, step):
-        """The mean of both directions, and how near and how telling the neighbours are."""
+        """The mean of both directions, and how near and how telling the neighbors are."""
         projections = tf.unstack(student["projections"], axis=1)
         predictions = tf.unstack(
             with_shape(gathered["predictions"], student["predictions"]), axis=1

@@ -20,16 +20,29 @@ class Objective(keras.layers.Layer):
     `heads` lists them.
 
     Attributes:
-        has_teacher: whether a teacher follows the student as a moving average. Without one the
+        has_teacher: Whether a teacher follows the student as a moving average. Without one the
             teacher *is* the student: `teacher_embeddings` then gets what the student's backbone
             gave for the global views, without gradient, and may return nothing.
-        exchanges: whether `to_gather` asks for anything. If so the training step has a seam
+        exchanges: Whether `to_gather` asks for anything. If so the training step has a seam
             between the encoders and the loss when there are several replicas.
-        joint_statistics: whether a backbone's BatchNormalization sees all views of one size as one
+        joint_statistics: Whether a backbone's BatchNormalization sees all views of one size as one
             batch, as in DINO's and SimCLR's code, or each view by itself.
-        two_views_only: whether it compares the two global views alone, and refuses local crops.
-        freezes_patch_embedding: whether a transformer's patch embedding stays random.
-        metric_names: names of the scalars in the third value of `compute_loss`.
+        two_views_only: Whether it compares the two global views alone, and refuses local crops.
+        freezes_patch_embedding: Whether a transformer's patch embedding stays random.
+        metric_names: Names of the scalars in the third value of `compute_loss`.
+
+    Example:
+        ```python
+        class Alignment(ka.objectives.Objective):
+            def student_embeddings(self, views):
+                return {"features": tf.stack([view["features"] for view in views[:2]])}
+
+            teacher_embeddings = student_embeddings
+
+            def compute_loss(self, student, teacher, gathered, first_row, step):
+                gap = student["features"] - teacher["features"][::-1]
+                return tf.reduce_mean(tf.square(gap)), {}, {}
+        ```
     """
 
     has_teacher = True
@@ -48,11 +61,11 @@ class Objective(keras.layers.Layer):
         """Runs the student's heads in training mode.
 
         Args:
-            views: list of V dictionaries as the backbone gives them, global views first.
+            views: List of V dictionaries as the backbone gives them, global views first.
 
         Returns:
-            dictionary of tensors or lists of them, the only thing of the student that reaches
-            `compute_loss`. If the objective exchanges, every tensor is `(B, ...)`, the batch
+            Dictionary of tensors or lists of them, the only thing of the student that reaches
+            `compute_loss`. If the objective exchanges, every tensor is (B, ...), the batch
             first: gradient accumulation joins those of its parts.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `student_embeddings`.")
@@ -62,35 +75,36 @@ class Objective(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define `teacher_embeddings`.")
 
     def to_gather(self, student, teacher):
-        """Returns a dictionary of `(B, ...)` tensors that the loss needs from all replicas."""
+        """Returns a dictionary of (B, ...) tensors that the loss needs from all replicas."""
         return {}
 
     def compute_loss(self, student, teacher, gathered, first_row, step):
         """Returns the replica's mean loss.
 
         Args:
-            student: what `student_embeddings` returned.
-            teacher: what `teacher_embeddings` returned.
-            gathered: the tensors of `to_gather` from all replicas, `(global batch, ...)`.
-            first_row: integer tensor, the place of this replica's first image in the global batch.
-            step: int64 tensor, optimiser steps made so far: what schedules are functions of.
+            student: What `student_embeddings` returned.
+            teacher: What `teacher_embeddings` returned.
+            gathered: The tensors of `to_gather` from all replicas, (global batch, ...).
+            first_row: Integer tensor, the place of this replica's first image in the global batch.
+            step: Int64 tensor, optimizer steps made so far: what schedules are functions of.
 
         Returns:
-            `(loss, statistics, metrics)`: a float32 scalar; a dictionary of tensors to be averaged
-            over the replicas for `update`; a dictionary of scalars named in `metric_names`.
+            Tuple of loss, statistics and metrics: a float32 scalar; a dictionary of tensors to be
+            averaged over the replicas for `update`; a dictionary of scalars named in
+            `metric_names`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define `compute_loss`.")
 
     def update(self, statistics, gathered, step):
-        """Brings centre or queue up to date, after the optimiser."""
+        """Brings center or queue up to date, after the optimizer."""
 
     def frozen(self, step):
         """Returns a list of (variables, boolean tensor): these are left out while it is true."""
         return []
 
     def fixed_learning_rates(self):
-        """Returns a list of (variables, rate) that don't follow the optimiser's schedule.
+        """Returns a list of (variables, rate) that don't follow the optimizer's schedule.
 
-        A rate is a float, or "base": the one that the optimiser's schedule decays from.
+        A rate is a float, or "base": the one that the optimizer's schedule decays from.
         """
         return []

@@ -7,28 +7,29 @@ from keras_adasim.layers import MLPHead
 from keras_adasim.objectives.contrast import contrast_accuracy, cosine_similarities
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, two_view_features, with_shape
-from keras_adasim.objectives.validation import positive
+from keras_adasim.validation import check_integer, check_number
 
 
 def nt_xent(first, second, temperature, all_first=None, all_second=None, first_row=0):
-    """Normalised temperature-scaled cross-entropy, with all other views as negatives.
+    """Normalized temperature-scaled cross-entropy, with all other views as negatives.
 
     Every row is an anchor. Its positive is the other view of the same image, its negatives are the
     remaining `2 N - 2` rows.
 
     Args:
-        first: `(B, D)`, of any length: first views.
-        second: `(B, D)`, of any length: second views of the same images.
-        temperature: positive scalar.
-        all_first: `(N, D)`, first views of the global batch; by default `first`.
-        all_second: `(N, D)`, second views of the global batch; by default `second`.
-        first_row: the place of the first image in the global batch.
+        first: (B, D), of any length: first views.
+        second: (B, D), of any length: second views of the same images.
+        temperature: Positive scalar that the similarities are divided by.
+        all_first: (N, D), first views of the global batch; by default `first`.
+        all_second: (N, D), second views of the global batch; by default `second`.
+        first_row: Place of the first image in the global batch.
 
     Returns:
-        float32 scalar, the mean over the `2 B` anchors.
+        Float32 scalar, the mean over the `2 B` anchors.
 
-    Source: `NT-Xent` of Chen et al., "A Simple Framework for Contrastive Learning of Visual
-    Representations", ICML 2020.
+    Reference:
+        `NT-Xent` of Chen et al., "A Simple Framework for Contrastive Learning of Visual
+        Representations", ICML 2020.
     """
     all_first = first if all_first is None else all_first
     all_second = second if all_second is None else all_second
@@ -51,11 +52,19 @@ class SimCLR(Objective):
     """Each view finds the other view of its image among all views of the global batch.
 
     Args:
-        out_dim: width of the projections.
-        hidden_dim: width of the projector's hidden layers.
-        num_layers: dense layers of the projector, each followed by batch normalisation over both
-            views together.
-        temperature: of the softmax over the views.
+        out_dim: Width of the projections.
+        hidden_dim: Width of the projector's hidden layers.
+        num_layers: Number of dense layers of the projector. Each is followed by batch
+            normalization over both views together.
+        temperature: Temperature of the softmax over the views.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.SimCLR(out_dim=8, hidden_dim=16, temperature=0.5)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.LARS(0.3))
+        ```
     """
 
     has_teacher = False
@@ -65,10 +74,10 @@ class SimCLR(Objective):
 
     def __init__(self, out_dim=128, hidden_dim=2048, num_layers=2, temperature=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.temperature = positive("temperature", temperature)
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.temperature = check_number("temperature", temperature, above=0)
         self.projector = MLPHead(
             out_dim,
             hidden_dim,
@@ -79,7 +88,7 @@ class SimCLR(Objective):
         )
 
     def build(self, view_shapes):
-        """Builds the projector for `view_shapes["features"]`, `(None, D)`."""
+        """Builds the projector for `view_shapes["features"]`, (None, D)."""
         if self.built:
             return
         self.projector.build(view_shapes["features"])

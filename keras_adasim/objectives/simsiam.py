@@ -7,20 +7,21 @@ from keras_adasim.layers import MLPHead
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features
-from keras_adasim.objectives.validation import positive
+from keras_adasim.validation import check_integer, check_number
 
 
 def negative_cosine(prediction, target):
     """Negative cosine similarity; one direction.
 
     Args:
-        prediction: `(B, D)`, of any length.
-        target: `(B, D)`, of any length; no gradient flows to it.
+        prediction: (B, D), of any length.
+        target: (B, D), of any length; no gradient flows to it.
 
     Returns:
-        float32 scalar in [-1, 1], the mean over the batch.
+        Float32 scalar in [-1, 1], the mean over the batch.
 
-    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021.
+    Reference:
+        Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021.
     """
     target = tf.stop_gradient(l2_normalize(target, axis=-1))
     return -tf.reduce_mean(tf.reduce_sum(l2_normalize(prediction, axis=-1) * target, axis=-1))
@@ -34,12 +35,20 @@ class SimSiam(Objective):
     flows to the target.
 
     Args:
-        out_dim: width of the projections and predictions.
-        hidden_dim: width of the projector's hidden layers.
-        num_layers: dense layers of the projector.
-        predictor_hidden_dim: width of the predictor's hidden layer, its bottleneck.
-        predictor_learning_rate: constant rate of the predictor: "base", the one that the others'
-            decays from, as in the paper, or a float. `None`: it decays like the others'.
+        out_dim: Width of the projections and predictions.
+        hidden_dim: Width of the projector's hidden layers.
+        num_layers: Number of dense layers of the projector.
+        predictor_hidden_dim: Width of the predictor's hidden layer, its bottleneck.
+        predictor_learning_rate: Constant learning rate of the predictor: "base" or a float. "base"
+            is the one that the others' decays from, as in the paper. With None it decays too.
+
+    Example:
+        ```python
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=12, depth=1, num_heads=2)
+        objective = ka.objectives.SimSiam(out_dim=16, hidden_dim=16, predictor_hidden_dim=8)
+        model = ka.SelfDistillation(backbone, objective)
+        model.compile(ka.optimizers.SGD(0.05, 1e-4))
+        ```
     """
 
     has_teacher = False
@@ -57,16 +66,18 @@ class SimSiam(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = out_dim
-        self.hidden_dim = hidden_dim
-        self.num_layers = num_layers
-        self.predictor_hidden_dim = predictor_hidden_dim
-        if isinstance(predictor_learning_rate, str) and predictor_learning_rate != "base":
-            raise ValueError(
-                "Expected `predictor_learning_rate` to be 'base', a number or None. "
-                f"Received: {predictor_learning_rate!r}"
+        self.out_dim = check_integer("out_dim", out_dim)
+        self.hidden_dim = check_integer("hidden_dim", hidden_dim)
+        self.num_layers = check_integer("num_layers", num_layers)
+        self.predictor_hidden_dim = check_integer("predictor_hidden_dim", predictor_hidden_dim)
+        if predictor_learning_rate not in ("base", None):
+            predictor_learning_rate = check_number(
+                "predictor_learning_rate",
+                predictor_learning_rate,
+                above=0,
+                otherwise="'base' or None",
             )
-        self.predictor_learning_rate = positive("predictor_learning_rate", predictor_learning_rate)
+        self.predictor_learning_rate = predictor_learning_rate
         self.projector = MLPHead(
             out_dim,
             hidden_dim,
@@ -80,7 +91,7 @@ class SimSiam(Objective):
         )
 
     def build(self, view_shapes):
-        """Builds the heads for `view_shapes["features"]`, `(None, D)`."""
+        """Builds the heads for `view_shapes["features"]`, (None, D)."""
         if self.built:
             return
         self.projector.build(view_shapes["features"])
@@ -93,7 +104,7 @@ class SimSiam(Objective):
         return [(self.projector, None), (self.predictor, None)]
 
     def student_embeddings(self, views):
-        """Projections and predictions of both views, `(B, 2, K)` each."""
+        """Projections and predictions of both views, (B, 2, K) each."""
         projections = per_view(self.projector, two_view_features(views))
         return {"projections": projections, "predictions": per_view(self.predictor, projections)}
 

@@ -9,13 +9,13 @@ def two_view_features(views):
     """Stacks the features of two global views.
 
     Args:
-        views: list of two dictionaries as the backbone gives them.
+        views: List of two dictionaries as the backbone gives them.
 
     Returns:
-        `(B, 2, D)`, the batch first, so that what becomes of it can be gathered over replicas.
+        (B, 2, D), the batch first, so that what becomes of it can be gathered over replicas.
 
     Raises:
-        ValueError: if there are local crops.
+        ValueError: If there are local crops.
     """
     if len(views) != 2:
         raise ValueError(
@@ -26,32 +26,33 @@ def two_view_features(views):
 
 
 def per_view(head, embeddings):
-    """Runs a head over `(B, 2, D)`, each view with batch statistics of its own, to `(B, 2, K)`."""
+    """Runs a head over (B, 2, D), each view with batch statistics of its own, to (B, 2, K)."""
     views = tf.unstack(embeddings, axis=1)
     return tf.stack([head(view, training=True) for view in views], axis=1)
 
 
 def with_shape(gathered, rows):
-    """Gives what was gathered from all replicas the shape of one replica's `(B, ...)` rows again.
+    """Gives what was gathered from all replicas the shape of one replica's (B, ...) rows again.
 
     TensorFlow forgets all of it but the rank.
 
     Returns:
-        `gathered`, known to be `(None, ...)`.
+        `gathered`, known to be (None, ...).
     """
     return tf.ensure_shape(gathered, (None, *rows.shape[1:]))
 
 
 def embedding_std(embeddings):
-    """Spread of L2-normalised embeddings, times sqrt(K): about 1 if healthy, 0 if collapsed.
+    """Spread of L2-normalized embeddings, times sqrt(K): about 1 if healthy, 0 if collapsed.
 
     Args:
-        embeddings: `(B, 2, K)`; the spread of either view over the batch, and their mean.
+        embeddings: Floats (B, 2, K); the spread of either view over the batch, and their mean.
 
     Returns:
-        float32 scalar.
+        Float32 scalar.
 
-    Source: Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, figure 2.
+    Reference:
+        Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021, figure 2.
     """
     spread = tf.math.reduce_std(l2_normalize(embeddings, axis=-1), axis=0)
     return tf.reduce_mean(spread) * tf.sqrt(float(embeddings.shape[-1]))

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.optimizers.optimizer import Optimizer
+from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -16,17 +17,24 @@ class AdamW(Optimizer):
     trained.
 
     Args:
-        learning_rate: Float or schedule.
-        weight_decay: Float or schedule. Multiplied by the learning rate.
-        beta_1: Decay of the first moment.
-        beta_2: Decay of the second moment.
-        epsilon: Added to the denominator.
-        clipnorm: Largest norm of a gradient, each variable on its own, or None.
+        learning_rate: Size of a step. A float or a schedule.
+        weight_decay: Share of the weights that a step takes away, times the learning rate. A float
+            or a schedule.
+        beta_1: Decay of the first moment, in [0, 1).
+        beta_2: Decay of the second moment, in [0, 1).
+        epsilon: What is added to the denominator, at least 0.
+        clipnorm: Largest norm of a gradient, each variable on its own. None: no clipping.
         name: Name of the optimizer.
 
     Reference:
-        - [Loshchilov and Hutter, "Decoupled Weight Decay Regularization"](
-            https://arxiv.org/abs/1711.05101)
+        Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+
+    Example:
+        ```python
+        rate = ka.optimizers.WarmupCosine(5e-4, 1e-6, steps=1000, warmup_steps=100)
+        decay = ka.optimizers.WarmupCosine(0.04, 0.4, steps=1000)
+        optimizer = ka.optimizers.AdamW(rate, decay, clipnorm=3.0)
+        ```
     """
 
     def __init__(
@@ -40,14 +48,9 @@ class AdamW(Optimizer):
         name="adamw",
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, name)
-        for argument, value in (("beta_1", beta_1), ("beta_2", beta_2)):
-            if not 0 <= value < 1:
-                raise ValueError(
-                    f"Expected `{argument}` to be in [0, 1). Received: {argument}={value}"
-                )
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.beta_1 = check_number("beta_1", beta_1, minimum=0, below=1)
+        self.beta_2 = check_number("beta_2", beta_2, minimum=0, below=1)
+        self.epsilon = check_number("epsilon", epsilon, minimum=0)
 
     def add_slots(self, variable):
         """Creates both moments, and the variable's own step count."""

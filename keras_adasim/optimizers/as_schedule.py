@@ -1,23 +1,22 @@
 """Numbers as schedules."""
 
-import numbers
-
 import keras
 
 from keras_adasim.optimizers.constant import Constant
+from keras_adasim.validation import check_number
 
 
-def as_schedule(value):
+def as_schedule(value, name="value", **bounds):
     """Returns a schedule for a number, and a schedule as it is.
 
     Args:
         value: A number or a `LearningRateSchedule`, of ours or of Keras.
+        name: Name of the argument, for the error.
+        **bounds: Bounds of a number, as `check_number` takes them.
 
     Raises:
-        ValueError: If `value` is neither.
+        ValueError: If `value` is neither, or a number out of bounds.
     """
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return Constant(value)
-    raise ValueError(f"Expected `value` to be a number or a schedule. Received: value={value!r}")
+    return Constant(check_number(name, value, **bounds, otherwise="a schedule"))

@@ -3,6 +3,7 @@
 import keras
 
 from keras_adasim.optimizers.schedule import Schedule
+from keras_adasim.validation import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -19,24 +20,21 @@ class EpochWarmup(Schedule):
         steps_per_epoch: Number of steps in an epoch.
 
     Reference:
-        - [DINO](https://github.com/facebookresearch/dino), `DINOLoss.teacher_temp_schedule`
+        `DINOLoss.teacher_temp_schedule` of the official DINO code.
+
+    Example:
+        ```python
+        temperature = ka.optimizers.EpochWarmup(0.04, 0.07, warmup_epochs=4, steps_per_epoch=10)
+        print(temperature(0), temperature(10), temperature(30))  # 0.04 0.05 0.07
+        objective = ka.objectives.DINO(out_dim=32, teacher_temperature=temperature)
+        ```
     """
 
     def __init__(self, start, final, warmup_epochs, steps_per_epoch):
-        if warmup_epochs < 0:
-            raise ValueError(
-                "Expected `warmup_epochs` to be a non-negative integer. "
-                f"Received: warmup_epochs={warmup_epochs}"
-            )
-        if steps_per_epoch < 1:
-            raise ValueError(
-                "Expected `steps_per_epoch` to be a positive integer. "
-                f"Received: steps_per_epoch={steps_per_epoch}"
-            )
-        self.start = float(start)
-        self.final = float(final)
-        self.warmup_epochs = int(warmup_epochs)
-        self.steps_per_epoch = int(steps_per_epoch)
+        self.start = check_number("start", start)
+        self.final = check_number("final", final)
+        self.warmup_epochs = check_integer("warmup_epochs", warmup_epochs, minimum=0)
+        self.steps_per_epoch = check_integer("steps_per_epoch", steps_per_epoch)
 
     def evaluate(self, step, math):
         """Returns the values at float64 steps."""

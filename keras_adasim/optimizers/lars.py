@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.optimizers.sgd import SGD
+from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -15,18 +16,24 @@ class LARS(SGD):
     Other variables follow plain momentum.
 
     Args:
-        learning_rate: Float or schedule.
-        weight_decay: Float or schedule.
-        momentum: Decay of the velocity.
+        learning_rate: Factor of the velocity. A float or a schedule.
+        weight_decay: Factor of the weights in the gradient. A float or a schedule.
+        momentum: Decay of the velocity, in [0, 1).
         trust_coefficient: Norm of a step in units of the variable's norm, at a learning rate of 1.
-        clipnorm: Largest norm of a gradient, each variable on its own, or None. The decay is not
-            clipped.
+        clipnorm: Largest norm of a gradient, each variable on its own. None: no clipping. The
+            decay is not clipped.
         name: Name of the optimizer.
 
     Reference:
-        - [You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks"](
-            https://arxiv.org/abs/1708.03888)
-        - [DINO](https://github.com/facebookresearch/dino), `utils.LARS`
+        You, Gitman and Ginsburg, "Large Batch Training of Convolutional Networks", 2017, as in
+        `utils.LARS` of the official DINO code.
+
+    Example:
+        ```python
+        kernel = keras.Variable([[1.0, 2.0]])
+        optimizer = ka.optimizers.LARS(0.3, weight_decay=1e-6)
+        optimizer.apply([tf.ones((1, 2))], [kernel])
+        ```
     """
 
     def __init__(
@@ -39,12 +46,7 @@ class LARS(SGD):
         name="lars",
     ):
         super().__init__(learning_rate, weight_decay, momentum, clipnorm, name)
-        if trust_coefficient <= 0:
-            raise ValueError(
-                "Expected `trust_coefficient` to be a positive number. "
-                f"Received: trust_coefficient={trust_coefficient}"
-            )
-        self.trust_coefficient = trust_coefficient
+        self.trust_coefficient = check_number("trust_coefficient", trust_coefficient, above=0)
 
     def compute_update(self, gradient, value, slots, learning_rate, weight_decay):
         """Computes a step of one variable."""

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from keras_adasim.validation import check_integer, check_number
+
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
 class LossScale(keras.layers.Layer):
@@ -12,15 +14,15 @@ class LossScale(keras.layers.Layer):
     on a GPU can't do; this one is local assigns only.
 
     Args:
-        initial: first scale.
-        growth_steps: steps without overflow after which the scale is doubled.
+        initial: First scale.
+        growth_steps: Number of steps without overflow after which the scale is doubled.
     """
 
     def __init__(self, initial=2.0**15, growth_steps=2000, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
-        self.initial = initial
-        self.growth_steps = growth_steps
-        self.scale = self._scalar("scale", "float32", initial)
+        self.initial = check_number("initial", initial, above=0)
+        self.growth_steps = check_integer("growth_steps", growth_steps)
+        self.scale = self._scalar("scale", "float32", self.initial)
         self.good_steps = self._scalar("good_steps", "int64", 0)
         self.built = True
 

@@ -1,10 +1,10 @@
 """The base class of the optimizers."""
 
-import numbers
-
 import keras
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_adasim.validation import check_number
 
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -22,21 +22,31 @@ class Optimizer(keras.optimizers.Optimizer):
     Subclasses implement `add_slots` and `compute_update`.
 
     Args:
-        learning_rate: Float or schedule.
-        weight_decay: Float or schedule.
-        clipnorm: Largest norm of a gradient, each variable on its own, or None.
+        learning_rate: Size of a step. A float or a schedule.
+        weight_decay: Strength of the decay. A float or a schedule.
+        clipnorm: Largest norm of a gradient, each variable on its own. None: no clipping.
         name: Name of the optimizer.
+
+    Example:
+        ```python
+        class GradientDescent(ka.optimizers.Optimizer):
+            def add_slots(self, variable):
+                return []
+
+            def compute_update(self, gradient, value, slots, learning_rate, weight_decay):
+                gradient += tf.cast(weight_decay, value.dtype) * value
+                return value - tf.cast(learning_rate, value.dtype) * gradient, slots
+        ```
     """
 
     def __init__(self, learning_rate, weight_decay=0.0, clipnorm=None, name=None):
-        if clipnorm is not None and clipnorm <= 0:
-            raise ValueError(
-                "Expected `clipnorm` to be a positive number, or None for no clipping. "
-                f"Received: clipnorm={clipnorm}"
-            )
-        if not isinstance(learning_rate, LearningRateSchedule):
-            learning_rate = _non_negative("learning_rate", learning_rate)
+        if clipnorm is not None:
+            no_clipping = "None for no clipping"
+            clipnorm = check_number("clipnorm", clipnorm, above=0, otherwise=no_clipping)
+        learning_rate = _checked("learning_rate", learning_rate)
         super().__init__(learning_rate, weight_decay=weight_decay, clipnorm=clipnorm, name=name)
+        # Slots may be created outside of its scope.
+        self.strategy = tf.distribute.get_strategy()
 
     @property
     def weight_decay(self):
@@ -45,9 +55,7 @@ class Optimizer(keras.optimizers.Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value):
-        if not isinstance(value, LearningRateSchedule):
-            value = _non_negative("weight_decay", value)
-        self._weight_decay = value
+        self._weight_decay = _checked("weight_decay", value)
 
     @property
     def base_learning_rate(self):
@@ -91,7 +99,7 @@ class Optimizer(keras.optimizers.Optimizer):
             dtype: Dtype; by default float32, or float64 for a float64 variable.
         """
         reference = variable.value if isinstance(variable, keras.Variable) else variable
-        with self._distribution_strategy.extended.colocate_vars_with(reference):
+        with self.strategy.extended.colocate_vars_with(reference):
             return self.add_variable(
                 shape=variable.shape if shape is None else shape,
                 dtype=_compute_dtype(variable) if dtype is None else dtype,
@@ -191,13 +199,11 @@ class Optimizer(keras.optimizers.Optimizer):
         pass
 
 
-def _non_negative(name, value):
-    if not isinstance(value, numbers.Real) or not value >= 0:
-        raise ValueError(
-            f"Expected `{name}` to be a non-negative number or a schedule. "
-            f"Received: {name}={value!r}"
-        )
-    return float(value)
+def _checked(name, value):
+    """A schedule, or a number of at least 0 as a float."""
+    if isinstance(value, LearningRateSchedule):
+        return value
+    return check_number(name, value, minimum=0, otherwise="a schedule")
 
 
 def _value_at(value, step):

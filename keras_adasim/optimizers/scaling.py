@@ -1,5 +1,7 @@
 """The linear scaling rule."""
 
+from keras_adasim.validation import check_integer
+
 
 def scale_learning_rate(base, batch_size, reference=256):
     """Returns the learning rate for a batch size, in proportion to it.
@@ -10,11 +12,7 @@ def scale_learning_rate(base, batch_size, reference=256):
         reference: Batch size that `base` is meant for.
 
     Reference:
-        - [Goyal et al., "Accurate, Large Minibatch SGD"](https://arxiv.org/abs/1706.02677)
+        Goyal et al., "Accurate, Large Minibatch SGD", 2017.
     """
-    for name, value in (("batch_size", batch_size), ("reference", reference)):
-        if value < 1:
-            raise ValueError(
-                f"Expected `{name}` to be a positive integer. Received: {name}={value}"
-            )
-    return base * batch_size / reference
+    batch_size = check_integer("batch_size", batch_size)
+    return base * batch_size / check_integer("reference", reference)

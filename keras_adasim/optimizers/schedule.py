@@ -13,6 +13,15 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Subclasses implement `evaluate(step, math)`, written with functions that `numpy` and
     `tensorflow` have under one name.
+
+    Example:
+        ```python
+        class Halving(ka.optimizers.Schedule):
+            def evaluate(self, step, math):
+                return math.exp(-np.log(2.0) * step)
+
+        print(Halving()(np.arange(3)))  # [1. 0.5 0.25]
+        ```
     """
 
     def __call__(self, step):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.optimizers.optimizer import Optimizer
+from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -15,21 +16,26 @@ class SGD(Optimizer):
     weight decay is added to the gradient, so that it passes through the velocity too.
 
     Args:
-        learning_rate: Float or schedule.
-        weight_decay: Float or schedule.
-        momentum: Decay of the velocity.
-        clipnorm: Largest norm of a gradient, each variable on its own, or None. The decay is not
-            clipped.
+        learning_rate: Factor of the velocity. A float or a schedule.
+        weight_decay: Factor of the weights in the gradient. A float or a schedule.
+        momentum: Decay of the velocity, in [0, 1).
+        clipnorm: Largest norm of a gradient, each variable on its own. None: no clipping. The
+            decay is not clipped.
         name: Name of the optimizer.
+
+    Example:
+        ```python
+        kernel = keras.Variable([[1.0, 2.0]])
+        optimizer = ka.optimizers.SGD(0.1, weight_decay=1e-4, momentum=0.9)
+        optimizer.apply([tf.ones((1, 2))], [kernel])
+        ```
     """
 
     def __init__(
         self, learning_rate=0.01, weight_decay=0.0, momentum=0.9, clipnorm=None, name="sgd"
     ):
         super().__init__(learning_rate, weight_decay, clipnorm, name)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"Expected `momentum` to be in [0, 1). Received: momentum={momentum}")
-        self.momentum = momentum
+        self.momentum = check_number("momentum", momentum, minimum=0, below=1)
 
     def add_slots(self, variable):
         """Creates the velocity."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_adasim.optimizers.schedule import Schedule
+from keras_adasim.validation import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -24,22 +25,27 @@ class WarmupCosine(Schedule):
         start: Value at the first step of the warm-up.
 
     Reference:
-        - [DINO](https://github.com/facebookresearch/dino), `utils.cosine_scheduler`
+        `utils.cosine_scheduler` of the official DINO code.
+
+    Example:
+        ```python
+        rate = ka.optimizers.WarmupCosine(0.1, 0.0, steps=100, warmup_steps=11)
+        print(rate(0), rate(5), rate(10), rate(100))  # 0.0 0.05 0.1 0.0
+        optimizer = ka.optimizers.SGD(rate)
+        ```
     """
 
     def __init__(self, base, final, steps, warmup_steps=0, start=0.0):
-        if steps < 1:
-            raise ValueError(f"Expected `steps` to be a positive integer. Received: steps={steps}")
-        if not 0 <= warmup_steps <= steps:
+        self.base = check_number("base", base)
+        self.final = check_number("final", final)
+        self.steps = check_integer("steps", steps)
+        self.warmup_steps = check_integer("warmup_steps", warmup_steps, minimum=0)
+        self.start = check_number("start", start)
+        if self.warmup_steps > self.steps:
             raise ValueError(
-                f"Expected `warmup_steps` to be between 0 and steps={steps}; a shorter run needs "
-                f"a shorter warm-up. Received: warmup_steps={warmup_steps}"
+                f"Expected `warmup_steps` to be at most steps={steps}; a shorter run needs a "
+                f"shorter warm-up. Received: warmup_steps={warmup_steps}"
             )
-        self.base = float(base)
-        self.final = float(final)
-        self.steps = int(steps)
-        self.warmup_steps = int(warmup_steps)
-        self.start = float(start)
 
     def evaluate(self, step, math):
         """Returns the values at float64 steps."""

@@ -35,10 +35,12 @@ class AdaptiveWindow(Pairing):
 
     Example:
     ```python
-    pairing = AdaptiveWindow(num_images=50_000, window=5)
-    for epoch in range(20):
-        ...  # train with pairing.partners(indices)
-        pairing.push(bank.ids, bank.similarities)
+    pairing = ka.pairing.AdaptiveWindow(num_images=4, window=2, topk=2, temperature=0.1)
+    ids = np.array([[0, 1], [1, 0], [2, 3], [2, 3]])  # The last image isn't its own neighbor.
+    for epoch in range(2):
+        pairing.push(ids, np.full((4, 2), 0.9))
+    ids, probabilities, gate = pairing.distribution(np.arange(4))
+    print(gate, pairing.partners(np.arange(4)))  # The gate of the last image is closed.
     ```
     """
 
@@ -111,20 +113,6 @@ class AdaptiveWindow(Pairing):
             "seed": self.seed,
         }
 
-    def push(self, ids, similarities):
-        """Moves the window on by an epoch.
-
-        Args:
-            ids: (N, k) int array, the neighbors of every image as the bank recorded them. An
-                image that was not visited keeps its previous record.
-            similarities: (N, k) float array, their cosine similarities.
-
-        Raises:
-            ValueError: If a shape or dtype is wrong, an id is not in [0, N), or a similarity is
-                not in [-1, 1]. The window does not move then.
-        """
-        super().push(ids, similarities)
-
     def _record(self, ids, similarities):
         self._window.write(self._pushes % self.window, ids, similarities)
 
@@ -152,28 +140,38 @@ class AdaptiveWindow(Pairing):
         return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
 
     def _draw(self, indices):
-        return self._draw_and_gate(indices)[0]
+        return self._draw_and_weigh(indices)[0]
 
-    def _draw_and_gate(self, indices):
+    def _draw_and_weigh(self, indices):
+        """Partners, and the effective number of candidates of each image with an open gate."""
         if self._pushes < self.window:
-            return indices, np.zeros(len(indices), bool)
+            return indices, np.zeros(0)
         ids, probabilities, is_open = self.distribution(indices)
         edges = probabilities.cumsum(axis=1)
         edges /= edges[:, -1:]  # to exactly 1, which no draw reaches
         draws = uniform(self.seed, self._pushes, indices)
         place = np.count_nonzero(draws[:, None] >= edges, axis=1)
-        return ids[np.arange(len(ids)), place], is_open
+        return ids[np.arange(len(ids)), place], _effective_number(probabilities[is_open])
 
     def _measure(self):
-        partners, is_open = zip(*map(self._draw_and_gate, self._chunks()), strict=True)
-        self._table = np.concatenate(partners)
-        return {
-            "gate_open": float(np.concatenate(is_open).mean()),
+        partners, candidates = zip(*map(self._draw_and_weigh, self._chunks()), strict=True)
+        self._table, candidates = np.concatenate(partners), np.concatenate(candidates)
+        statistics = {
+            "gate_open": len(candidates) / self.num_images,
             "partner_is_self": self._share_of_self(),
         }
+        if len(candidates):
+            statistics["effective_candidates"] = float(candidates.mean())
+        return statistics
 
     def _arrays(self):
         return {"records_high": self._window.high, "records_low": self._window.low}
+
+
+def _effective_number(probabilities):
+    """Exponential of the entropy of each row: k where k are alike, 1 where one takes all."""
+    logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
+    return np.exp(-np.sum(probabilities * logarithms, axis=1))
 
 
 def _own_id_first(ids, indices):

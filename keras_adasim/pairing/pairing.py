@@ -23,6 +23,15 @@ class Pairing:
 
     Attributes:
         needs_neighbors: Whether `push` needs the records of a bank.
+
+    Example:
+    ```python
+    class Shuffled(ka.pairing.Pairing):
+        def _draw(self, indices):
+            return np.random.default_rng(self.pushes).permutation(self.num_images)[indices]
+
+    print(Shuffled(num_images=5).partners([0, 1, 2]))
+    ```
     """
 
     needs_neighbors = False
@@ -45,9 +54,14 @@ class Pairing:
         """Takes the records of a finished epoch and moves on to the next.
 
         Args:
-            ids: (N, k) int array, the neighbors of every image as the bank recorded them. May be
-                left out for pairings that do not look at neighbors.
+            ids: (N, k) int array, the neighbors of every image as the bank recorded them. An image
+                that was not visited keeps its previous record. May be left out for pairings that
+                do not look at neighbors.
             similarities: (N, k) float array, their cosine similarities, falling.
+
+        Raises:
+            ValueError: If a pairing that looks at neighbors gets a wrong shape or dtype, an id that
+                is not in [0, N), or a similarity that is not in [-1, 1]. Nothing changes then.
         """
         with self._lock:
             self._record(ids, similarities)
@@ -75,8 +89,10 @@ class Pairing:
         """Measures the partners now in force over all images.
 
         Returns:
-            Dict of floats: `"partner_is_self"`, the share of images paired with themselves, and
-            `"gate_open"`, the share of images with an open gate, for pairings that have one.
+            Dict of floats: `"partner_is_self"`, the share of images paired with themselves; for
+            pairings that have a gate `"gate_open"`, the share of images where it is open; and
+            `"effective_candidates"`, while there are such images, the exponential of the entropy
+            of the distribution that their partners are drawn from, as a mean over them.
         """
         with self._lock:
             if self._summary is None:

@@ -10,7 +10,7 @@ class SelfPairing(Pairing):
 
     Example:
     ```python
-    SelfPairing().partners([3, 1, 4])  # array([3, 1, 4])
+    print(ka.pairing.SelfPairing().partners([3, 1, 4]))  # [3 1 4]
     ```
     """
 

@@ -83,6 +83,12 @@ def make_backbone(backbone, decision):
     )
 
 
+def own_size(backbone, own_augment):
+    """Side of the images that the user's own parts were built for; None leaves it to be chosen."""
+    crops = getattr(own_augment, "crops", None)
+    return crops.global_size if crops else getattr(backbone, "image_size", None)
+
+
 def make_crops(image_size, global_scale, local_size, local_scale, num_local, ratio):
     """Geometry of the views."""
     return augment.MultiCrop(image_size, global_scale, local_size, local_scale, num_local, ratio)

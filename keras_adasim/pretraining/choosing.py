@@ -9,7 +9,7 @@ from keras_adasim.pretraining.settings import SMALL_BACKBONE
 # What each setting that is chosen follows from.
 RULES = {
     "image_size": "on a GPU 224 pixels, 96 or 32 for smaller images; on a CPU 64, or 32; or the "
-    "only size that the backbone takes",
+    "size that the backbone was built for",
     "patch_size": "16 patches a view on a CPU, up to 196 on a GPU",
     "local_size": "half of image_size",
     "epochs": "as many as the device works through in some minutes (small network on a CPU) or "
@@ -40,7 +40,7 @@ RULES = {
 }
 
 
-def choose(num_images, side, gpu, backbone, known, epochs=None, fixed_size=None):
+def choose(num_images, side, gpu, backbone, known, epochs=None, own_size=None):
     """Settings for a source of images on this machine.
 
     Prototypes and momentum follow lightly-train's scaling of DINO to small sets, less for sets
@@ -54,7 +54,7 @@ def choose(num_images, side, gpu, backbone, known, epochs=None, fixed_size=None)
             weights are expected.
         known: Names of the settings that the run has; others are not chosen.
         epochs: How many epochs are wanted; None chooses.
-        fixed_size: The only side of images that the backbone takes, if there is one.
+        own_size: Side of the images that the backbone or the augmentation was built for.
 
     Returns:
         Dict of values by name; `RULES` has their reasons.
@@ -62,7 +62,7 @@ def choose(num_images, side, gpu, backbone, known, epochs=None, fixed_size=None)
     small, residual = backbone == SMALL_BACKBONE, backbone.startswith("resnet")
     pretrained = not backbone.startswith(("vit_", "resnet", "swin_"))
     image_size, patch_size = sizes(side, gpu)
-    image_size = fixed_size or image_size
+    image_size = own_size or image_size
     epochs = epochs or number_of_epochs(num_images, gpu, small)
     batch = batch_size(num_images, gpu)
     rate = 2e-3 if small else 0.03 if residual else 1e-4 if pretrained else 5e-4

@@ -58,14 +58,22 @@ class Decision:
         names = inspect.signature(function).parameters
         return {name: self[name] for name in names if name in SETTINGS}
 
-    def choose(self, source, fixed_size=None):
+    def choose(self, source, own_size=None):
         """Settles what is left.
 
         Args:
             source: The training images.
-            fixed_size: The only side of images that the backbone takes, if there is one.
+            own_size: Side of the images that the backbone or the augmentation was built for.
+
+        Raises:
+            ValueError: If a setting is one of another method's, or another size was given.
         """
-        chosen = {}
+        chosen = {} if own_size is None else {"image_size": own_size}
+        if self.given.get("image_size", own_size) != own_size and own_size is not None:
+            raise ValueError(
+                f"Expected `image_size` to be {own_size}, which backbone or augmentation has. "
+                f"Received: image_size={self.given['image_size']}"
+            )
         if self._chooses:
             chosen = choosing.choose(
                 num_images=len(source),
@@ -74,7 +82,7 @@ class Decision:
                 backbone=name_of(self["backbone"]),
                 known={*applicable(self._axes("adamw")), *applicable(self._axes("sgd"))},
                 epochs=self.given.get("epochs"),
-                fixed_size=self.given.get("image_size", fixed_size),
+                own_size=self.given.get("image_size", own_size),
             )
         optimizer = self._fixed.get("optimizer", chosen.get("optimizer", self["optimizer"]))
         axes = self._axes(optimizer)
@@ -84,7 +92,11 @@ class Decision:
             values |= {"mean": (0.45,), "std": (0.22,)}  # About ImageNet's, in gray.
         known = {*applicable(axes), *AXES}
         self.values = {name: value for name, value in values.items() if name in known}
-        self.reasons = {name: choosing.RULES[name] for name in chosen if name not in self._fixed}
+        self.reasons = {
+            name: choosing.RULES[name]
+            for name in chosen
+            if name in self.values and name not in self._fixed
+        }
 
     def _axes(self, optimizer):
         return [*(name_of(self[axis]) for axis in AXES), optimizer]

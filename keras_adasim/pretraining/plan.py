@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 
 
@@ -175,6 +176,5 @@ def megabytes(number):
 
 def shown(value):
     """A value as it would be typed."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    return str(value if isinstance(value, str | int | float) else type(value).__name__)
+    value = remembered(value)
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

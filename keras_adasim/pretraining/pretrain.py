@@ -104,7 +104,7 @@ def build(source, strategy, decision, augment=None):
         student = decision["backbone"]
         if not building.is_preset(student):  # Its size is not ours to choose.
             student = building.make_backbone(student, decision)
-        decision.choose(source, getattr(student, "fixed_image_size", None))
+        decision.choose(source, building.own_size(student, augment))
         building.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
         if building.is_preset(student):
             student = building.make_backbone(student, decision)

@@ -84,5 +84,5 @@ def test_config_makes_an_equal_layer():
 
 @pytest.mark.parametrize("bad", [{"brightness": -0.1}, {"hue": 0.6}])
 def test_bad_strengths_are_named(bad):
-    with pytest.raises(ValueError, match=r"Expected `brightness`.*Received: brightness="):
+    with pytest.raises(ValueError, match=f"Expected `{next(iter(bad))}`"):
         ColorJitter(**bad)

@@ -20,5 +20,5 @@ def test_config_makes_an_equal_layer():
 
 @pytest.mark.parametrize("std", [(0.5,), (0.5, 0.0)])
 def test_bad_statistics_are_named(std):
-    with pytest.raises(ValueError, match="Expected `mean` and `std`"):
+    with pytest.raises(ValueError, match=r"Expected .*`std`"):
         Normalize((0.5, 0.5), std)

@@ -77,7 +77,7 @@ def check_saving(model, build, batch, tmp_path):
 def check_gradients(model, batch):
     with tf.GradientTape() as tape:
         outputs = model(batch, training=True)
-        # Not symmetric: the sum over a normalised token is the same for every token.
+        # Not symmetric: the sum over a normalized token is the same for every token.
         loss = sum(
             tf.reduce_sum(x * tf.random.stateless_normal(x.shape, (i, 1)))
             for i, x in enumerate(outputs.values())

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_adasim.backbones import adapt
+from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.models.teacher import make_teacher
 
 applications = keras.applications
@@ -38,7 +39,7 @@ def test_keras_applications(build, dim, tmp_path):
     for twin in twins:
         assert type(twin) is type(backbone)
         np.testing.assert_array_equal(twin(images())["features"], outputs["features"])
-        lonely = [layer.name for layer in twin._flatten_layers() if is_lonely(layer)]
+        lonely = [layer.name for layer in sublayers(twin) if is_lonely(layer)]
         assert not lonely
 
 
@@ -70,7 +71,7 @@ def test_preprocessing_inside_is_noted(layer, caplog):
     maps = keras.layers.Conv2D(4, 3)(layer(inputs))
     backbone = adapt(keras.Model(inputs, maps, name="mine"))
     assert backbone.preprocessing_layers == (layer.name,)
-    assert f"mine scales or normalises images itself ({layer.name})" in caplog.text
+    assert f"mine scales or normalizes images itself ({layer.name})" in caplog.text
 
 
 def test_nothing_is_noted_without_preprocessing(caplog):

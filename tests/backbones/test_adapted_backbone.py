@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim.backbones import AdaptedBackbone, adapt
+from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.models.teacher import make_teacher
 from tests.backbones.backbone_contract import run_backbone_test
 from tests.models import tiny
@@ -57,7 +58,9 @@ def images(size=16, channels=3):
 
 def test_contract(tmp_path):
     run_backbone_test(
-        lambda dtype: adapt(hub_backbone(dtype, (None, None, 13)), image_size=32, name="other"),
+        lambda dtype: adapt(
+            hub_backbone(dtype, (None, None, 13)), 32, name="other", mean=[0.5] * 13, std=[0.2] * 13
+        ),
         image_sizes=[(12, 12), (8, 14)],
         num_tokens=[36, 28],
         tmp_path=tmp_path,
@@ -123,7 +126,7 @@ def test_weights_are_shared():
 
 
 @pytest.mark.parametrize("build", [hub_backbone, lambda: keras.models.clone_model(hub_backbone())])
-def test_batch_normalization_becomes_synchronised(build, tmp_path):
+def test_batch_normalization_becomes_synchronized(build, tmp_path):
     inner = build()
     outer = keras.Model(inner.inputs, keras.layers.Conv2D(4, 1)(inner.output))
     backbone = adapt(outer)
@@ -134,9 +137,7 @@ def test_batch_normalization_becomes_synchronised(build, tmp_path):
         keras.models.load_model(tmp_path / "model.keras"),
     ):
         norms = [
-            layer
-            for layer in copy._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
+            layer for layer in sublayers(copy) if isinstance(layer, keras.layers.BatchNormalization)
         ]
         assert [norm.synchronized for norm in norms] == [True]
 

@@ -169,7 +169,7 @@ def test_zero_init_residual_starts_every_block_as_its_shortcut():
     assert gammas == [[False] * 3, [True] * 3]
 
 
-def test_batch_norm_moves_like_pytorchs_and_is_synchronised():
+def test_batch_norm_moves_like_pytorchs_and_is_synchronized():
     model = ResNet(16, (4,), (1,))
     norms = [
         layer

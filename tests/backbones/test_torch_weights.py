@@ -75,7 +75,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from keras_adasim.backbones import VisionTransformer, load_torch_weights, torch_state
+from keras_adasim.backbones import (
+    ResNet,
+    SwinTransformer,
+    VisionTransformer,
+    load_torch_weights,
+    save_torch_weights,
+    torch_state,
+)
 from keras_adasim.layers import ProjectionHead
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
@@ -155,6 +162,31 @@ def written(weights, folder, ending):
         arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
         safetensors.numpy.save_file(arrays, path)
     return weights if ending == "mapping" else path
+
+
+def resnet():
+    return ResNet(8, filters=(4, 8), num_blocks=(1, 1), bottleneck=True)
+
+
+def swin():
+    return SwinTransformer(16, 4, 8, depths=(2, 1), num_heads=(1, 2), window_size=2)
+
+
+@pytest.mark.parametrize("build", [backbone, resnet, swin, head])
+def test_a_written_file_is_read_bit_by_bit(tmp_path, build, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model, other = build(), build()
+    random = np.random.default_rng(0)
+    model.set_weights([random.normal(size=w.shape) for w in model.get_weights()])
+    save_torch_weights(model, "~/weights.safetensors")
+    arrays = safetensors.numpy.load_file(tmp_path / "weights.safetensors")
+    for name, array in torch_state(model).items():
+        np.testing.assert_array_equal(arrays[name], array)
+    load_torch_weights(other, "~/weights.safetensors")
+    for weight, expected in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    with pytest.raises(ValueError, match=r"end in \.safetensors.*weights\.pth"):
+        save_torch_weights(model, tmp_path / "weights.pth")
 
 
 def test_bfloat16_in_safetensors(tmp_path):

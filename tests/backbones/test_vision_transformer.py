@@ -93,8 +93,8 @@ def test_intermediate_class_tokens_equal_official_code(vit, size):
 
 def test_final_norm_has_the_official_epsilon(vit):
     model, arrays = vit
-    outputs = model.norm(arrays["layer_norm/inputs"])
-    np.testing.assert_allclose(outputs, arrays["layer_norm/outputs"], atol=1e-5)
+    outputs = model.norm(arrays["layer_norm/inputs"][None])
+    np.testing.assert_allclose(outputs[0], arrays["layer_norm/outputs"], atol=1e-5)
 
 
 def test_multicrop_equals_official_code(vit):
@@ -194,9 +194,24 @@ def test_refuses_arguments_that_do_not_fit(arguments, message):
         VisionTransformer(**{**defaults, **arguments})
 
 
-@pytest.mark.parametrize("n", [0, 3])
-def test_refuses_more_blocks_than_there_are(n):
-    with pytest.raises(ValueError, match=f"`n` between 1 and depth=2.*n={n}"):
+def test_intermediate_class_tokens_keep_to_the_rank_of_the_norm():
+    """The norm is built for (B, T, D) and was called on (B, D), which Keras 3.16 refuses."""
+    model = small()
+    model.norm.input_spec = keras.layers.InputSpec(ndim=3)
+    class_tokens = model.intermediate_class_tokens(np.zeros((1, 24, 24, 2), "float32"), 2)
+    assert [token.shape for token in class_tokens] == [(1, model.embed_dim)] * 2
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [
+        (0, "`n` to be a positive integer.*n=0"),
+        (1.0, "`n` to be a positive integer.*n=1"),
+        (3, "`n` between 1 and depth=2.*n=3"),
+    ],
+)
+def test_refuses_more_blocks_than_there_are(n, message):
+    with pytest.raises(ValueError, match=message):
         small().intermediate_class_tokens(np.zeros((1, 24, 24, 2), "float32"), n)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import pathlib
 import shutil
@@ -6,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_adasim.callbacks import Backup
+from keras_adasim.callbacks import Backup, backup
 from tests.callbacks.models import fit, plain
 
 
@@ -97,8 +98,10 @@ def test_every_and_the_last_epoch(tmp_path):
     ("owner", "name", "call", "epochs"),
     [
         (keras.Model, "save_weights", 3, [2, 3]),
-        (pathlib.Path, "write_text", 3, [2, 3]),
-        (os, "replace", 3, [2, 3]),
+        (backup, "write_file", 3, [2, 3]),
+        # Two in each save: that of the state's file and that of the folder.
+        (os, "replace", 5, [2, 3]),
+        (os, "replace", 6, [2, 3]),
         # The fifth removal is that of the second checkpoint, when the third is complete.
         (shutil, "rmtree", 5, [3]),
     ],
@@ -169,6 +172,36 @@ def test_two_replicas(tmp_path, two_replicas):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
 
 
-def test_wrong_arguments(tmp_path):
-    with pytest.raises(ValueError, match=r"`every` to be a positive integer. Received: 0"):
-        Backup(tmp_path, every=0)
+def test_checkpoint_of_the_first_version(tmp_path):
+    # Written line by line, as it stands on disks, not by what is tested.
+    model = plain()
+    fit(model, 2)
+    folder = tmp_path / "epoch-2"
+    folder.mkdir()
+    model.save_weights(folder / "model.weights.h5")
+    seeds = [v for v in model.non_trainable_variables if "seed" in v.path]
+    state = {
+        "finished_epochs": 2,
+        "random_states": [v.numpy().tolist() for v in seeds],
+        "shapes": {
+            "model": [list(v.shape) for v in model.weights],
+            "optimizer": [list(v.shape) for v in model.optimizer.variables],
+        },
+    }
+    (folder / "state.json").write_text(json.dumps(state))
+    resumed = plain(seed=9)
+    assert fit(resumed, 2, [Backup(tmp_path)]).epoch == []
+    assert len(seeds) == 1
+    _assert_equal(resumed, model)
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    # A folder named ~ was made where the run was started.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Backup("~/checkpoints").directory == tmp_path / "checkpoints"
+
+
+@pytest.mark.parametrize("every", [0, 1.0, "2", None, True])
+def test_wrong_arguments(tmp_path, every):
+    with pytest.raises(ValueError, match=r"`every` to be a positive integer. Received: every="):
+        Backup(tmp_path, every=every)

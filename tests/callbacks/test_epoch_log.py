@@ -1,6 +1,8 @@
 import csv
+import os
 
 import keras
+import pytest
 
 from keras_adasim.callbacks import EpochLog
 from tests.callbacks.models import fit, plain
@@ -40,6 +42,25 @@ def test_resumed_run_appends_and_replaces_the_epochs_done_again(tmp_path):
     assert rows[:2] == first[:2]
     fit(plain(), 1, [callback])
     assert [row["epoch"] for row in _read(path)] == ["0"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    # A folder named ~ was made where the run was started.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fit(plain(), 1, [EpochLog("~/log.csv")])
+    assert len(_read(tmp_path / "log.csv")) == 1
+
+
+def test_killed_while_writing(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    callback = EpochLog(path)
+    fit(plain(), 2, [callback])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *names: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fit(plain(), 3, [callback], initial_epoch=2)
+    assert len(_read(path)) == 2
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
 
 

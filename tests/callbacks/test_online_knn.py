@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 
 from keras_adasim.callbacks import OnlineKNN
+from keras_adasim.evaluation import leave_one_out_accuracy
 from tests.callbacks.models import Watched, fit, source
 
 RNG = np.random.default_rng(0)
 
 
-def _colours(count, size=4, seed=0):
-    """Images of three noisy colours, and their labels."""
+def _colors(count, size=4, seed=0):
+    """Images of three noisy colors, and their labels."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 3)
     images = rng.integers(0, 60, (count, size, size, 3))
@@ -24,22 +25,54 @@ def _fit(callback, epochs=2, **kwargs):
 
 
 def test_separate_test_images():
-    history = _fit(OnlineKNN(_colours(60), _colours(20, seed=1), k=5, batch_size=7))
+    history = _fit(OnlineKNN(_colors(60), _colors(20, seed=1), k=5, batch_size=7))
     assert history["knn_top1"] == [1.0, 1.0]
     assert history["knn_top5"] == [1.0, 1.0]
 
 
 def test_held_out_share_of_the_training_images():
-    callback = OnlineKNN(_colours(60), k=5, held_out=0.25)
+    callback = OnlineKNN(_colors(60), k=5, held_out=0.25)
     assert _fit(callback)["knn_top1"] == [1.0, 1.0]
     assert len(callback._test) == 15
     assert sorted([*callback._test, *callback._train]) == list(range(60))
-    again = OnlineKNN(_colours(60), k=5, held_out=0.25)
+    again = OnlineKNN(_colors(60), k=5, held_out=0.25)
     np.testing.assert_array_equal(callback._test, again._test)
 
 
+def test_leave_one_out():
+    images = _colors(40)
+    images.labels[7] = 9  # No other image has this label.
+    callback = OnlineKNN(images, k=39 - 1, max_images=39, leave_one_out=True)
+    assert (callback.num_train, callback.num_test) == (39, 39)
+    drawn = callback._train
+    features = [images[i].reshape(-1) / 255 for i in drawn]
+    top1, top5 = callback.evaluate(lambda batch: np.reshape(batch, (len(batch), -1)) / 255)
+    expected = leave_one_out_accuracy(features, images.labels[drawn], 38)
+    assert (top1, top5) == pytest.approx(expected)
+    assert _fit(OnlineKNN(_colors(40), k=5, leave_one_out=True))["knn_top1"] == [1.0, 1.0]
+
+
+def test_each_image_is_embedded_once():
+    sizes = []
+
+    def look(batch):
+        sizes.append(len(batch))
+        return np.reshape(batch, (len(batch), -1))
+
+    OnlineKNN(_colors(30), k=5, leave_one_out=True).evaluate(look)
+    OnlineKNN(_colors(30), k=5).evaluate(look)
+    assert sum(sizes) == 60
+
+
+def test_number_of_images():
+    callback = OnlineKNN(_colors(60), k=5, held_out=0.25)
+    assert (callback.num_train, callback.num_test) == (45, 15)
+    callback = OnlineKNN(_colors(60), _colors(20, seed=1), k=5, max_images=40)
+    assert (callback.num_train, callback.num_test) == (40, 20)
+
+
 def test_shuffled_labels_are_not_predicted():
-    images = _colours(300)
+    images = _colors(300)
     images.labels = RNG.permutation(images.labels)
     (top1,) = _fit(OnlineKNN(images, k=20), epochs=1)["knn_top1"]
     assert 0.1 < top1 < 0.6
@@ -52,18 +85,18 @@ def test_every_and_the_last_epoch():
     )
     model = Watched()
     model.compile("sgd", "mse")
-    fit(model, 5, [OnlineKNN(_colours(30), k=3, every=2), watch])
+    fit(model, 5, [OnlineKNN(_colors(30), k=3, every=2), watch])
     assert logged == [False, True, False, True, True]
 
 
 def test_at_most_max_images_of_each_set():
-    callback = OnlineKNN(_colours(60), _colours(50, seed=1), k=5, max_images=40)
+    callback = OnlineKNN(_colors(60), _colors(50, seed=1), k=5, max_images=40)
     assert (len(callback._train), len(callback._test)) == (40, 40)
     assert _fit(callback, epochs=1)["knn_top1"] == [1.0]
 
 
 def test_images_of_several_sizes_are_resized():
-    images = _colours(30)
+    images = _colors(30)
     shapes = [images[i] if i % 2 else np.repeat(images[i], 2, axis=0) for i in range(30)]
     mixed = source(shapes, images.labels)
     assert _fit(OnlineKNN(mixed, k=5, image_size=8), epochs=1)["knn_top1"] == [1.0]
@@ -73,7 +106,7 @@ def test_two_replicas(two_replicas):
     with two_replicas.scope():
         model = Watched()
         model.compile("sgd", "mse")
-    history = fit(model, 1, [OnlineKNN(_colours(30), k=5)]).history
+    history = fit(model, 1, [OnlineKNN(_colors(30), k=5)]).history
     assert history["knn_top1"] == [1.0]
 
 
@@ -81,20 +114,31 @@ def test_two_replicas(two_replicas):
     ("arguments", "message"),
     [
         ({"k": 49}, r"`k` to be at most 48.*k=49.*`max_images`"),
-        ({"k": 0}, r"`k` to be a positive integer. Received: 0"),
-        ({"every": 0}, r"`every` to be a positive integer. Received: 0"),
-        ({"max_images": 0}, r"`max_images` to be a positive integer. Received: 0"),
-        ({"held_out": 1.0}, r"`held_out` between 0 and 1. Received: 1.0"),
+        ({"k": 60, "leave_one_out": True}, r"`k` to be at most 59.*k=60"),
+        ({"k": 0}, r"`k` to be a positive integer. Received: k=0"),
+        ({"k": True}, r"`k` to be a positive integer. Received: k=True"),
+        ({"every": 0}, r"`every` to be a positive integer. Received: every=0"),
+        ({"every": None}, r"`every` to be a positive integer. Received: every=None"),
+        ({"max_images": 0}, r"`max_images` to be a positive integer. Received: max_images=0"),
+        ({"image_size": 8.0}, r"`image_size` to be a positive integer. Received: image_size=8.0"),
+        ({"batch_size": "8"}, r"`batch_size` to be a positive integer. Received: batch_size='8'"),
+        ({"seed": 0.5}, r"`seed` to be a non-negative integer. Received: seed=0.5"),
+        ({"held_out": 1.0}, r"`held_out` between 0 and 1. Received: held_out=1.0"),
+        ({"temperature": 0}, r"`temperature` above 0. Received: temperature=0"),
+        (
+            {"test_source": _colors(60), "leave_one_out": True},
+            r"no `test_source` with `leave_one_out`",
+        ),
     ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        OnlineKNN(_colours(60), **arguments)
+        OnlineKNN(_colors(60), **arguments)
 
 
 def test_sources_without_labels():
-    unlabelled = source(np.zeros((30, 4, 4, 3), np.uint8), None)
+    unlabeled = source(np.zeros((30, 4, 4, 3), np.uint8), None)
     with pytest.raises(ValueError, match=r"`train_source` with labels.*one folder per class"):
-        OnlineKNN(unlabelled)
+        OnlineKNN(unlabeled)
     with pytest.raises(ValueError, match=r"`test_source` with labels.*leave OnlineKNN out"):
-        OnlineKNN(_colours(60), unlabelled)
+        OnlineKNN(_colors(60), unlabeled)

@@ -52,9 +52,9 @@ def test_lines_of_a_log_file(clock):
     assert lines[3].startswith("epoch 1/4  step 4/5  loss 5  16 images/s  left 0:02  of the run")
     # Three epochs of five steps of 2 s, and 4 s after each.
     assert lines[4] == (
-        "epoch 1/4  loss 5  gate_open 0.25  knn_top1 0.5  16 images/s  took 1:12  left 0:42"
+        "epoch 1/4  loss 5  knn_top1 0.5  gate_open 0.25  16 images/s  took 1:12  left 0:42"
     )
-    assert lines[-2] == ("epoch 4/4  loss 2  gate_open 0.25  knn_top1 0.5  16 images/s  took 0:14")
+    assert lines[-2] == ("epoch 4/4  loss 2  knn_top1 0.5  gate_open 0.25  16 images/s  took 0:14")
     assert lines[-1] == "trained 4 epochs in 1:54"
     assert "\r" not in out.getvalue()
 
@@ -141,6 +141,39 @@ def test_two_replicas(two_replicas, capsys):
     assert "epoch 1/1  loss" in capsys.readouterr().out
 
 
-def test_wrong_arguments():
-    with pytest.raises(ValueError, match=r"`batch_size` to be positive or None. Received: 0"):
-        Progress(batch_size=0)
+def test_line_of_an_epoch_holds_the_most_telling_values(clock):
+    # With all measures in it a line had more than 300 columns.
+    out = io.StringIO()
+    callback = Progress(batch_size=32, stream=out)
+    values = {name: -1.234e-05 for name in reversed(module.TELLING)}
+    values = {"entropy": 1.0, **values, "loss": 5.0}
+    callback.set_params({"epochs": 1, "steps": 5, "verbose": 0})
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    for batch in range(5):
+        clock.now += 2.0
+        callback.on_train_batch_end(batch, {"loss": 5.0})
+    callback.on_epoch_end(0, values)
+    callback.on_train_end()
+    *_, line, more, still_more, _ = out.getvalue().splitlines()
+    assert line.startswith("epoch 1/1  loss 5  knn_top1 -1.234e-05  gate_open -1.234e-05  rank_me")
+    assert line.endswith("16 images/s  took 0:10")
+    assert max(map(len, (line, more, still_more))) <= 160
+    shown = [part.split(" ")[0] for text in (line, more, still_more) for part in text.split("  ")]
+    for name in values:
+        assert shown.count(name) == 1
+    assert still_more.startswith("and at the end  ")
+    assert still_more.endswith("entropy 1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, r"`batch_size` to be a positive integer. Received: batch_size=0"),
+        ({"total_images": "9"}, r"`total_images` to be a positive integer.*total_images='9'"),
+        ({"interval": float("nan")}, r"`interval` to be a number of seconds.*interval=nan"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Progress(**arguments)

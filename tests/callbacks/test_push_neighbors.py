@@ -4,13 +4,19 @@ import types
 
 import keras
 import numpy as np
+import pytest
 
 from keras_adasim.callbacks import PushNeighbors
 
 
 class Recorder:
+    """Stands in for a pairing, or for a data set of four batches."""
+
     def __init__(self):
         self.calls = []
+
+    def __len__(self):
+        return 4
 
     def push(self, ids, similarities):
         self.calls.append((ids, similarities))
@@ -19,22 +25,22 @@ class Recorder:
         self.calls.append(epoch)
 
 
-def attached(callback, bank):
-    model = types.SimpleNamespace(bank=bank, pairing=Recorder())
+def attached(callback, bank, iterations=0):
+    optimizer = types.SimpleNamespace(iterations=keras.Variable(iterations, dtype="int64"))
+    model = types.SimpleNamespace(bank=bank, pairing=Recorder(), optimizer=optimizer)
     callback.set_model(model)
     return model
 
 
 def test_records_go_into_the_pairing():
-    ids = keras.Variable(np.arange(6).reshape(3, 2), dtype="int64", trainable=False)
-    similarities = keras.Variable(np.full((3, 2), 0.5), trainable=False)
+    records = np.arange(6).reshape(3, 2), np.full((3, 2), 0.5, np.float32)
     callback = PushNeighbors()
-    model = attached(callback, types.SimpleNamespace(ids=ids, similarities=similarities))
+    model = attached(callback, types.SimpleNamespace(records=lambda: records))
     callback.on_epoch_begin(0)
     callback.on_epoch_end(0)
-    ((pushed_ids, pushed_similarities),) = model.pairing.calls
-    np.testing.assert_array_equal(pushed_ids, ids.numpy())
-    np.testing.assert_array_equal(pushed_similarities, similarities.numpy())
+    ((ids, similarities),) = model.pairing.calls
+    np.testing.assert_array_equal(ids, records[0])
+    np.testing.assert_array_equal(similarities, records[1])
 
 
 def test_without_a_bank_the_pairing_still_learns_that_an_epoch_ended():
@@ -44,9 +50,11 @@ def test_without_a_bank_the_pairing_still_learns_that_an_epoch_ended():
     assert model.pairing.calls == [(None, None)]
 
 
-def test_the_data_set_is_told_which_epoch_begins():
+@pytest.mark.parametrize(("iterations", "epoch"), [(0, 0), (28, 7), (30, 7)])
+def test_the_data_set_is_told_which_epoch_begins(iterations, epoch):
+    """It was the number of the pairing's pushes, which a pairing of one's own need not count."""
     dataset = Recorder()
     callback = PushNeighbors(dataset)
-    attached(callback, None).pairing.pushes = 7
+    attached(callback, None, iterations).pairing.pushes = 99
     callback.on_epoch_begin(0)
-    assert dataset.calls == [7]
+    assert dataset.calls == [epoch]

@@ -72,9 +72,11 @@ def test_grey_images():
 
 def test_wrong_arguments():
     images = np.zeros((2, 4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"`batch_size` to be a positive integer. Received: 0"):
+    with pytest.raises(ValueError, match=r"`batch_size` to be a positive integer.*size=0"):
         embed(list(images), _flat, batch_size=0)
-    with pytest.raises(ValueError, match=r"`image_size` to be a positive integer. Received: -1"):
+    with pytest.raises(ValueError, match=r"`image_size` to be a positive integer.*size=-1"):
         embed(list(images), _flat, image_size=-1)
+    with pytest.raises(ValueError, match=r"`image_size` to be a positive integer.*size='8'"):
+        embed(list(images), _flat, image_size="8")
     with pytest.raises(ValueError, match="at least one image"):
         embed([], _flat)

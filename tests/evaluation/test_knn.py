@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_adasim.evaluation import knn
-from keras_adasim.evaluation.knn import knn_accuracy
+from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
 
 
 def _one_by_one(train, train_labels, test, test_labels, k, temperature):
@@ -97,9 +97,10 @@ def test_labels_may_be_strings():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": 61}, r"`k` to be an integer from 1 to 60.*k=61.*Lower `k`"),
-        ({"k": 0}, r"k=0"),
-        ({"k": 2.5}, r"k=2\.5"),
+        ({"k": 61}, r"`k` to be at most 60.*k=61.*Lower `k`"),
+        ({"k": 0}, r"`k` to be a positive integer.*k=0"),
+        ({"k": 2.5}, r"`k` to be a positive integer.*k=2\.5"),
+        ({"k": "3"}, r"`k` to be a positive integer.*k='3'"),
         ({"temperature": 0}, r"`temperature` above 0. Received: temperature=0"),
         ({"train_labels": [1, 2]}, r"`train_labels` of shape \(60,\).*\(2,\)"),
         ({"test_labels": [1, 2]}, r"`test_labels` of shape \(40,\).*\(2,\)"),
@@ -113,3 +114,49 @@ def test_wrong_arguments(arguments, message):
     values = dict(zip(names, (*_random(), *_random(1, 40)), strict=True))
     with pytest.raises(ValueError, match=message):
         knn_accuracy(**{**values, "k": 5, **arguments})
+
+
+def _others(features, labels, image):
+    """Training and test set of the split that leaves one image out."""
+    left = np.arange(len(features)) != image
+    return features[left], labels[left], features[~left], labels[~left]
+
+
+@pytest.mark.parametrize("k", [1, 5, 29])
+@pytest.mark.parametrize("chunk", [2**24, 7 * 30, 1])
+def test_leave_one_out_is_the_mean_of_all_splits(monkeypatch, k, chunk):
+    features, labels = _random(count=30)
+    labels[4] = 1000  # No other image has this label.
+    splits = [_others(features, labels, image) for image in range(30)]
+    expected = np.mean([knn_accuracy(*split, k) for split in splits], axis=0)
+    slow = np.mean([_one_by_one(*split, k, 0.07) for split in splits], axis=0)
+    monkeypatch.setattr(knn, "CHUNK", chunk)
+    accuracies = leave_one_out_accuracy(features, labels, k)
+    assert accuracies == pytest.approx(tuple(expected))
+    assert accuracies == pytest.approx(tuple(slow))
+
+
+def test_leave_one_out_leaves_out_the_image_and_not_its_double():
+    features = np.eye(3)
+    assert leave_one_out_accuracy(features, [0, 1, 2], 1) == (0.0, 0.0)
+    doubled = np.concatenate([features, 2 * features])
+    assert leave_one_out_accuracy(doubled, [0, 1, 2, 0, 1, 2], 1) == (1.0, 1.0)
+    # Every other image votes if k says so, the image itself never.
+    assert leave_one_out_accuracy(doubled, [0, 1, 2, 3, 4, 5], 5)[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 60}, r"`k` to be at most 59.*k=60"),
+        ({"k": True}, r"`k` to be a positive integer.*k=True"),
+        ({"temperature": np.nan}, r"`temperature` above 0. Received: temperature=nan"),
+        ({"labels": [1, 2]}, r"`labels` of shape \(60,\).*labels\.shape=\(2,\)"),
+        ({"features": np.full((60, 8), np.nan)}, r"finite `features`.*diverged"),
+        ({"features": np.ones((1, 8)), "labels": [1]}, r"`features` of at least two images"),
+    ],
+)
+def test_wrong_arguments_of_leave_one_out(arguments, message):
+    features, labels = _random()
+    with pytest.raises(ValueError, match=message):
+        leave_one_out_accuracy(**{"features": features, "labels": labels, "k": 5, **arguments})

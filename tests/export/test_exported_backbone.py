@@ -1,10 +1,12 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_adasim.export import ExportedBackbone, export_backbone, load_backbone
-from tests.export.backbones import convolutional, transformer
+from tests.export.backbones import convolutional, tiny, transformer
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.integers(0, 256, (16, 20, 18, 3), np.uint8), np.arange(16) % 3
@@ -155,3 +157,15 @@ def test_folders_that_are_no_export(folders, tmp_path):
     (tmp_path / "other" / metadata.name).write_bytes(metadata.read_bytes())
     with pytest.raises(ValueError, match=r"without \['serve', 'train'\].*export_backbone"):
         load_backbone(tmp_path / "other")
+
+
+def test_exports_of_earlier_and_later_versions(tmp_path):
+    """Version 0.2 wrote no `backbone.keras`, and a later one may tell more."""
+    folder = tmp_path / "export"
+    export_backbone(tiny(), folder, 16)
+    (folder / "backbone.keras").unlink()
+    facts = json.loads((folder / "keras_adasim.json").read_text())
+    del facts["not_stored_because"]
+    for change in ({}, {"not_stored_because": None, "told_later": 1}):
+        (folder / "keras_adasim.json").write_text(json.dumps(facts | change))
+        assert load_backbone(folder)(IMAGES)["features"].shape == (16, 3)

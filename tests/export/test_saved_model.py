@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim import backbones
+from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.export import export_backbone, load_backbone, preprocess
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from tests.export.backbones import convolutional, transformer
+from tests.export.backbones import convolutional, tiny, transformer
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
@@ -117,9 +118,9 @@ def test_shallow_transformer_gives_the_blocks_it_has(tmp_path):
         export_backbone(transformer(depth=2), tmp_path / "other", 16, last_blocks=3)
 
 
-def test_grey_images(tmp_path):
-    export_backbone(convolutional(channels=1), tmp_path / "grey", 8, [0.5], [0.25])
-    outputs = tf.saved_model.load(tmp_path / "grey")
+def test_gray_images(tmp_path):
+    export_backbone(convolutional(channels=1), tmp_path / "gray", 8, [0.5], [0.25])
+    outputs = tf.saved_model.load(tmp_path / "gray")
     assert outputs.serve(IMAGES[..., :1])["features"].shape == (5, 8)
 
 
@@ -132,14 +133,14 @@ def _self_distillation(teacher, student, **augment):
 def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
     # A teacher's drop path is switched off: exported as it is, fine-tuning had none either.
     student, teacher = transformer(), transformer()
-    rates = [layer.rate for layer in teacher._flatten_layers() if hasattr(layer, "rate")]
-    for layer in teacher._flatten_layers():
+    rates = [layer.rate for layer in sublayers(teacher) if hasattr(layer, "rate")]
+    for layer in sublayers(teacher):
         if hasattr(layer, "rate"):
             layer.rate = 0.0
     model = _self_distillation(teacher, student, mean=MEAN, std=STD)
     export_backbone(model, tmp_path / "vit", 16)
     assert max(rates) > 0
-    assert all(layer.rate == 0 for layer in teacher._flatten_layers() if hasattr(layer, "rate"))
+    assert all(layer.rate == 0 for layer in sublayers(teacher) if hasattr(layer, "rate"))
     assert Metadata.read(tmp_path / "vit").mean == list(MEAN)
     loaded = tf.saved_model.load(tmp_path / "vit")
     expected = teacher(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
@@ -148,7 +149,7 @@ def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
     assert np.abs(first - second).max() > 1e-3
 
 
-def test_frozen_and_synchronised_layers_are_ready_for_training_and_left_as_they_were(tmp_path):
+def test_frozen_and_synchronized_layers_are_ready_for_training_and_left_as_they_were(tmp_path):
     model = convolutional(synchronized=True)
     model.trainable = False
     model.layers[1].trainable = True
@@ -175,19 +176,31 @@ def test_replicated_model_is_exported(tmp_path, two_replicas):
 
 def test_taken_path_is_replaced_only_on_request(tmp_path):
     path = tmp_path / "taken"
-    path.mkdir()
+    export_backbone(tiny(), path, 16)
     (path / "precious").write_text("x")
     with pytest.raises(FileExistsError, match=r"taken.*overwrite=True"):
-        export_backbone(convolutional(), path, 16)
+        export_backbone(tiny(), path, 16)
     assert (path / "precious").exists()
-    export_backbone(convolutional(), path, 16, overwrite=True)
+    export_backbone(tiny(), path, 16, overwrite=True)
     assert not (path / "precious").exists()
     assert os.listdir(tmp_path) == ["taken"]
 
 
+def test_what_is_no_export_is_never_replaced(tmp_path):
+    """With `overwrite=True` any folder at the path used to be deleted."""
+    path = tmp_path / "thesis"
+    path.mkdir()
+    (path / "chapter1.tex").write_text("x")
+    with pytest.raises(FileExistsError, match=r"thesis.*holds no saved_model\.pb.*another path"):
+        export_backbone(tiny(), path, 16, overwrite=True)
+    with pytest.raises(FileExistsError, match=r"chapter1\.tex"):
+        export_backbone(tiny(), path / "chapter1.tex", 16, overwrite=True)
+    assert os.listdir(path) == ["chapter1.tex"]
+
+
 def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "taken"
-    path.mkdir()
+    export_backbone(tiny(), path, 16)
     (path / "precious").write_text("x")
 
     def fail(self, folder):
@@ -195,7 +208,7 @@ def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Metadata, "write", fail)
     with pytest.raises(OSError, match="disk full"):
-        export_backbone(convolutional(), path, 16, overwrite=True)
+        export_backbone(tiny(), path, 16, overwrite=True)
     assert (path / "precious").exists()
     assert os.listdir(tmp_path) == ["taken"]
 
@@ -233,3 +246,60 @@ def test_a_backbone_without_tokens(tmp_path):
     assert set(outputs) == {"features"}
     expected = backbone(preprocess(tf.constant(IMAGES), 16, IMAGENET_MEAN, IMAGENET_STD))
     np.testing.assert_allclose(outputs["features"], expected["features"], atol=1e-5)
+
+
+class Twice(keras.layers.Layer):
+    """A layer that isn't registered with Keras."""
+
+    def call(self, x):
+        return 2.0 * x
+
+
+def test_a_layer_that_is_not_registered(tmp_path):
+    """Such a backbone could be trained and then not be exported."""
+    images = keras.Input((None, None, 3))
+    features = keras.layers.GlobalAveragePooling2D()(Twice()(keras.layers.Conv2D(8, 3)(images)))
+    backbone = keras.Model(images, {"features": features})
+    export_backbone(backbone, tmp_path / "own", 16, MEAN, STD)
+    loaded = load_backbone(tmp_path / "own")
+    expected = backbone(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
+    np.testing.assert_allclose(loaded(IMAGES)["features"], expected, atol=1e-5)
+    assert loaded.metadata.not_stored_because == "Could not locate class 'Twice'"
+    with pytest.raises(ValueError, match=r"can't be rebuilt \(Could not locate class 'Twice'"):
+        backbones.get(tmp_path / "own")
+
+
+def test_training_goes_on_from_an_export(tmp_path, exported):
+    """The backbone itself is beside the SavedModel: trainable, synchronized, with drop path."""
+    for name, model in exported[0].items():
+        folder = exported[1][name].folder
+        assert Metadata.read(folder).not_stored_because is None
+        backbone = backbones.get(folder)
+        images = preprocess(tf.constant(IMAGES), 16, MEAN, STD)
+        np.testing.assert_array_equal(backbone(images)["features"], model(images)["features"])
+        assert type(backbone) is type(model)
+        assert len(backbone.trainable_weights) == len(model.trainable_weights)
+        assert [getattr(layer, "rate", None) for layer in sublayers(backbone)] == [
+            getattr(layer, "rate", None) for layer in sublayers(model)
+        ]
+
+
+def test_synchronized_layers_stay_so_where_training_goes_on(tmp_path):
+    export_backbone(convolutional(synchronized=True), tmp_path / "cnn", 16)
+    layers = sublayers(backbones.get(tmp_path / "cnn"))
+    assert [layer.synchronized for layer in layers if hasattr(layer, "synchronized")] == [True]
+
+
+def test_an_adapted_backbones_own_normalization(tmp_path):
+    images = keras.Input((None, None, 3))
+    model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
+    export_backbone(backbones.adapt(model, mean=MEAN, std=STD), tmp_path / "own", 16)
+    metadata = Metadata.read(tmp_path / "own")
+    assert (metadata.mean, metadata.std) == (list(MEAN), list(STD))
+
+
+def test_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    export_backbone(tiny(), "~/sm", 16)
+    assert Metadata.read("~/sm").feature_dim == 3
+    assert load_backbone("~/sm")(IMAGES)["features"].shape == (5, 3)

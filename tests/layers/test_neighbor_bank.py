@@ -38,49 +38,28 @@ def test_equals_the_official_sequence(golden, feature, chunk_size):
         )
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_chunks_find_what_one_product_finds(jit_compile):
-    features = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
-    banks = [NeighborBank(50, 4, 6, chunk_size=size) for size in (50, 8, 5)]
-    for bank in banks:
-        bank(np.arange(50), features)
-        # Negative similarities, ties between equal rows, and rows never written.
-        bank.features.assign(
-            tf.concat([-bank.features[:20], bank.features[20:40] * 0, bank.features[40:]], 0)
-        )
-    results = [
-        tf.function(bank.look_up, jit_compile=jit_compile)(bank.normalize(features))
-        for bank in banks
-    ]
-    for ids, similarities in results[1:]:
-        np.testing.assert_array_equal(ids, results[0][0])
-        np.testing.assert_allclose(similarities, results[0][1], atol=1e-6)
+def test_the_step_compiled_equals_the_call():
+    """The training step and a call used to go two ways, and tests went the one that it doesn't."""
+    rng = np.random.default_rng(1)
+    called, stepped = (NeighborBank(20, 4, 3, chunk_size=8) for _ in range(2))
+    for _ in range(3):
+        indices, features = rng.permutation(20)[:8], rng.normal(size=(8, 4)).astype("float32")
+        expected = called(indices, features)
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        found = stepped.step(tf.constant(indices), tf.constant(unit), jit_compile=True)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+    for one, two in zip(called.get_weights(), stepped.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
 
 
-def test_ties_go_to_the_smaller_id():
-    for chunk_size in (12, 5):
-        bank = NeighborBank(12, 2, 5, chunk_size=chunk_size)
-        ids, similarities = bank.look_up(tf.constant([[1.0, 0.0]]))
-        np.testing.assert_array_equal(ids, [[0, 1, 2, 3, 4]])
-        np.testing.assert_array_equal(similarities, np.zeros((1, 5)))
-
-
-def test_working_memory_does_not_grow_with_the_bank():
-    """No intermediate tensor of the look-up but the bank itself has N entries."""
-    bank = NeighborBank(1000, 4, 3, chunk_size=64)
-    look_up = tf.function(bank.look_up).get_concrete_function(tf.TensorSpec((5, 4)))
-    graphs = [
-        look_up.graph,
-        *(f.graph for f in look_up.graph._functions.values() if hasattr(f, "graph")),
-    ]
-    shapes = {
-        tuple(out.shape.as_list())
-        for graph in graphs
-        for op in graph.get_operations()
-        for out in op.outputs
-        if out.shape.rank
-    }
-    assert not [shape for shape in shapes if 1000 in shape and shape != (1000, 4)]
+def test_records_and_rows_are_what_was_written():
+    bank = NeighborBank(6, 4, 2)
+    bank(np.arange(4), np.eye(4, dtype="float32"))
+    ids, similarities = bank(np.array([2, 3]), np.eye(4, dtype="float32")[2:])
+    np.testing.assert_array_equal(bank.records()[0][[2, 3]], ids)
+    np.testing.assert_array_equal(bank.records()[1][[2, 3]], similarities)
+    np.testing.assert_array_equal(bank.rows([3, 5]), [[0, 0, 0, 1], [0, 0, 0, 0]])
 
 
 def test_two_replicas_write_the_same_rows(two_replicas):
@@ -126,7 +105,15 @@ def test_config_round_trip():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((0, 4), "num_images"), ((5, 0), "feature_dim"), ((5, 4, 0), "topk"), ((5, 4, 6), "topk=6")],
+    [
+        ((0, 4), "num_images"),
+        ((None, 4), "num_images=None"),
+        ((5, 0), "feature_dim"),
+        ((5, 4.0), r"feature_dim=4\.0"),
+        ((5, 4, 0), "topk"),
+        ((5, 4, 6), "topk=6"),
+        ((5, 4, 2, True), "chunk_size=True"),
+    ],
 )
 def test_wrong_sizes_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -130,5 +130,5 @@ def test_statistics_are_those_of_all_replicas(two_replicas):
 @pytest.mark.parametrize("name", ["out_dim", "hidden_dim", "bottleneck_dim", "num_layers"])
 @pytest.mark.parametrize("value", [0, 1.5])
 def test_refuses_sizes_that_are_no_positive_integer(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` to be a positive integer. Received: {value}"):
+    with pytest.raises(ValueError, match=f"Expected `{name}`.*Received: {name}={value}"):
         ProjectionHead(**{"out_dim": 10, name: value})

@@ -57,7 +57,7 @@ def test_dropout_draws_the_same_when_parts_are_run_twice():
     assert [2 * count for count in seeds[0]] == seeds[1]
 
 
-@pytest.mark.parametrize("steps", [0, 1.5])
+@pytest.mark.parametrize("steps", [0, 1.5, 2.0, None, True])
 def test_wrong_numbers_of_parts_are_named(steps):
     with pytest.raises(ValueError, match="gradient_accumulation_steps"):
         trained(tiny.dino, steps)

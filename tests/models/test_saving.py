@@ -1,5 +1,6 @@
 """Saving, loading and continuing: what comes next is the same."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from keras_adasim import callbacks, optimizers, pairing
 from tests.models import tiny
 
+FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 PAIRINGS = {
     "adasim": lambda: pairing.AdaptiveWindow(tiny.NUM_IMAGES, 2, 4, temperature=0.1, seed=2),
     "nearest": lambda: pairing.NearestNeighbor(tiny.NUM_IMAGES, 4),
@@ -138,3 +140,21 @@ def test_an_uncompiled_model_saves_and_loads(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.embed(tiny.images()), model.embed(tiny.images()))
+
+
+def test_a_file_of_version_0_2_is_read_and_goes_on():
+    """Written when the training step was three objects; names and order of its parts are the same.
+
+    `build()` was trained for two epochs, and the file's parts were then compressed.
+    """
+    model = keras.models.load_model(FIXTURES / "version_0_2.keras")
+    assert int(model.optimizer.iterations.numpy()) == 8
+    assert model.pairing.pushes == 2
+    assert model.bank.records()[1].max() > 0.5
+    features = np.load(FIXTURES / "version_0_2_features.npy")
+    np.testing.assert_allclose(model.embed(tiny.images()[:4]), features, atol=1e-5)
+    assert tiny.state(build()).keys() == tiny.state(model).keys()
+    dataset, begun = tiny.dataset(model), []
+    dataset.set_epoch = begun.append
+    model.fit(dataset, epochs=3, initial_epoch=2, verbose=0)
+    assert begun == [2]

@@ -141,7 +141,7 @@ def test_defaults_are_the_papers():
 def test_wrong_settings_are_named():
     with pytest.raises(ValueError, match="temperature"):
         objectives.NNCLR(6, 12, queue_size=8, temperature=0.0)
-    with pytest.raises(ValueError, match="`size`"):
+    with pytest.raises(ValueError, match="`queue_size`"):
         objectives.NNCLR(6, 12, queue_size=0)
 
 

@@ -22,5 +22,5 @@ def test_schedules_stay():
 
 @pytest.mark.parametrize("value", ["0.1", None, True, [0.1]])
 def test_others_are_refused(value):
-    with pytest.raises(ValueError, match="Expected `value` to be a number or a schedule"):
+    with pytest.raises(ValueError, match="Expected `value` to be a finite number or a schedule"):
         as_schedule(value)

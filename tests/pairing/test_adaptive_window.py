@@ -227,11 +227,13 @@ def test_statistics():
     pairing = AdaptiveWindow(300, 3, 4, 0.5)
     assert pairing.statistics() == {"gate_open": 0.0, "partner_is_self": 1.0}
     fill(pairing, ids, similarities)
-    is_open = pairing.distribution(np.arange(300))[2]
+    _, probabilities, is_open = pairing.distribution(np.arange(300))
     partners = pairing.partners(np.arange(300))
+    entropies = [-sum(p * np.log(p) for p in row if p > 0) for row in probabilities[is_open]]
     expected = {
         "gate_open": is_open.mean(),
         "partner_is_self": (partners == np.arange(300)).mean(),
+        "effective_candidates": np.mean(np.exp(entropies)),
     }
     assert pairing.statistics() == pytest.approx(expected)
     assert 0 < expected["partner_is_self"] < 1

@@ -1,4 +1,4 @@
-"""Keras layers and initializers with the settings of DINO's PyTorch code."""
+"""Keras layers and initializers with the settings of the methods' reference code in PyTorch."""
 
 import keras
 
@@ -12,12 +12,12 @@ def dense(units, dtype, name):
 
 
 def layer_norm(dtype, name):
-    """Layer normalisation with an epsilon of 1e-6."""
+    """Layer normalization with an epsilon of 1e-6."""
     return keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name=name)
 
 
 def batch_norm(dtype, name, **kwargs):
-    """Batch normalisation over all replicas, with PyTorch's epsilon and momentum of 0.1."""
+    """Batch normalization over all replicas, with PyTorch's epsilon and momentum of 0.1."""
     return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name=name, **kwargs)
 
 

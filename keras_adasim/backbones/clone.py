@@ -1,0 +1,26 @@
+"""A second copy of a backbone: for the teacher, and for an export."""
+
+import keras
+
+
+def clone_backbone(backbone):
+    """Builds a backbone once more and copies its weights; the two share no variable.
+
+    `keras.models.clone_model` fails on some models from elsewhere (keras_hub's ViT), and Keras
+    rebuilds only classes that are registered. Here the layers' classes are taken from the backbone
+    itself, so that they need not be.
+
+    Args:
+        backbone: Built `keras.Model` whose `from_config` rebuilds it from `get_config`.
+
+    Returns:
+        Model of the same class, name and weights. States of dropout are not copied: they begin
+        with their seeds.
+    """
+    layers = backbone._flatten_layers(include_self=True, recursive=True)
+    # Keras finds its own classes; one of the same name must not take the place of a user's.
+    classes = {type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
+    with keras.saving.CustomObjectScope({keras.saving.get_registered_name(c): c for c in classes}):
+        clone = type(backbone).from_config(backbone.get_config())
+    clone.set_weights(backbone.get_weights())
+    return clone

@@ -1,0 +1,88 @@
+"""What the recorded neighbors of images tell, epoch by epoch: pure functions of NumPy arrays.
+
+A record is a pair of arrays (n, k) as `NeighborBank.records` returns them, ids and similarities.
+A similarity of exactly 0 is that of a row never written, which is nobody's neighbor; nor is an
+image its own.
+"""
+
+import numpy as np
+
+
+def neighbor_churn(ids, similarities, earlier_ids, earlier_similarities, images=None):
+    """Share of the neighbors that were not there in an earlier record of the same image.
+
+    Args:
+        ids: Integers (n, k), the neighbors of n images.
+        similarities: Floats (n, k), 0 where there is no neighbor.
+        earlier_ids: Integers (n, k), the neighbors of the same images an epoch before.
+        earlier_similarities: Floats (n, k).
+        images: Integers (n,), the images' own ids; 0 to n - 1 by default.
+
+    Returns:
+        Float from 0, where no image has a new neighbor, to 1; images without any neighbor in
+        the earlier record are left out. NaN if no neighbor is left.
+
+    Raises:
+        ValueError: If the shapes don't fit each other.
+    """
+    images = _own_ids(images, ids)
+    counted = _are_neighbors(ids, similarities, images)
+    known = _are_neighbors(earlier_ids, earlier_similarities, images)
+    if known.shape != counted.shape:
+        raise ValueError(
+            "Expected `earlier_ids` of the shape of `ids`, a record of the same images. Received: "
+            f"earlier_ids.shape={known.shape}, ids.shape={counted.shape}"
+        )
+    earlier = np.where(known, earlier_ids, -1)
+    counted &= known.any(axis=1, keepdims=True)
+    is_old = np.zeros(counted.shape, bool)
+    for column in earlier.T:  # Less memory than all comparisons at once.
+        is_old |= ids == column[:, None]
+    return _share(~is_old, counted)
+
+
+def neighbor_purity(ids, similarities, labels):
+    """Share of the neighbors that have the image's label.
+
+    Args:
+        ids: Integers (N, k), the neighbors of all images.
+        similarities: Floats (N, k), 0 where there is no neighbor.
+        labels: Labels (N,) of all images.
+
+    Returns:
+        Float from 0 to 1, or NaN if there is no neighbor.
+
+    Raises:
+        ValueError: If the shapes don't fit each other.
+    """
+    labels = np.asarray(labels)
+    counted = _are_neighbors(ids, similarities, _own_ids(None, ids))
+    if labels.shape != (len(ids),):
+        raise ValueError(
+            f"Expected `labels` of shape ({len(ids)},), one per image. "
+            f"Received: labels.shape={labels.shape}"
+        )
+    return _share(labels[ids] == labels[:, None], counted)
+
+
+def _own_ids(images, ids):
+    images = np.arange(len(ids)) if images is None else np.asarray(images)
+    if images.shape != (len(ids),):
+        raise ValueError(
+            f"Expected `images` of shape ({len(ids)},), one per row of `ids`. "
+            f"Received: images.shape={images.shape}"
+        )
+    return images
+
+
+def _are_neighbors(ids, similarities, images):
+    if np.ndim(ids) != 2 or np.shape(ids) != np.shape(similarities):
+        raise ValueError(
+            "Expected ids and similarities of one shape (images, k). Received: shapes "
+            f"{np.shape(ids)} and {np.shape(similarities)}"
+        )
+    return (similarities != 0) & (ids != images[:, None])
+
+
+def _share(flags, counted):
+    return float(np.mean(flags[counted])) if counted.any() else float("nan")

@@ -1,0 +1,63 @@
+"""A folder that is written as a whole, or not at all."""
+
+import contextlib
+import os
+import shutil
+
+from keras_adasim.files import expand
+
+
+def check_path(path, overwrite, marks):
+    """Returns the path of a folder to write, if nothing of a stranger's would be lost.
+
+    Args:
+        path: Folder to write.
+        overwrite: Whether an earlier folder of the same kind is replaced.
+        marks: Names of files that such a folder holds.
+
+    Raises:
+        FileExistsError: If `path` is taken and `overwrite` isn't set, or something else is there.
+    """
+    path = expand(path)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return path
+    received = f"Received: path={str(path)!r}, which is taken"
+    if not overwrite:
+        raise FileExistsError(
+            f"Expected `path` to be a new or empty folder. {received}. Pass `overwrite=True` to "
+            "replace an earlier export, or choose another path."
+        )
+    if not all((path / name).is_file() for name in marks):
+        raise FileExistsError(
+            f"Expected `path` to be new, empty, or an earlier export to replace. {received} by "
+            f"something else: it holds no {' and '.join(marks)}. Choose another path."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Gives a new folder beside `path`, which takes its place once everything is written.
+
+    At no moment does `path` hold half of it; after an error it is as it was.
+
+    Args:
+        path: The folder in the end.
+
+    Yields:
+        Path of an empty folder to write into.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.new"
+    replaced = path.parent / f".{path.name}.{os.getpid()}.old"
+    # Of a process that was killed, and by chance had this one's number.
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            os.replace(path, replaced)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)

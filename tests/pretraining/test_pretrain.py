@@ -1,0 +1,279 @@
+"""A run's life: started, finished, continued, moved, stopped, failed."""
+
+import json
+import pathlib
+import random
+import shutil
+import signal
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_adasim as ka
+from tests.models import tiny
+from tests.pretraining.runs import content, make_images, pretrain, small_backbone
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _eager():
+    """A run's life is no matter of graphs, whose tracing would take most of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True)
+def _no_export(monkeypatch, request):
+    """Exports are traced in any case: one run of this module has a real one."""
+
+    def write(model, path, image_size, overwrite):
+        path.mkdir(exist_ok=overwrite)
+
+    monkeypatch.setattr(ka.export, "export_backbone", write)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return make_images(tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, images):
+    """The folder of a run of two epochs, and what it returned."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    return out, pretrain(images, out)
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """That run, moved and renamed."""
+    return pathlib.Path(shutil.copytree(finished[0], tmp_path / "elsewhere" / "renamed"))
+
+
+def test_a_run_leaves_its_results(finished):
+    out, result = finished
+    assert json.loads((out / "result.json").read_text()) == result
+    for name in ("knn_before", "knn_after", "knn_raw_pixels", "gate_open", "images_per_second"):
+        assert result[name] >= 0
+    assert result["rank_me"] >= 1
+    assert result["before"]["rank_me"] >= 1
+    assert (result["image_size"], result["channels"], result["knn_images"]) == (tiny.SIZE, 3, 24)
+    provenance = result["provenance"]
+    assert provenance["versions"]["keras_adasim"] == ka.__version__
+    assert provenance["images"] == 24
+    assert len(provenance["data_fingerprint"]) == 16
+    assert provenance["settings"]["out_dim"] == 16
+    assert (pathlib.Path(result["saved_model"]) / "saved_model.pb").exists()
+    assert len((out / "log.csv").read_text().splitlines()) == 3
+    assert list((out / "tensorboard").rglob("events*"))
+    assert not list(out.rglob("*.tmp"))
+
+
+def test_a_finished_run_is_not_run_again_wherever_it_lies(finished, copy, images, capsys):
+    """A moved run used to be refused, since its settings held its paths."""
+    again = pretrain(str(images) + "/", str(copy) + "/", in_memory="no", knn_every=2)
+    printed = capsys.readouterr().out
+    assert "goes on after epoch 2" in printed
+    assert "nothing left to train" in printed
+    for name in ("knn_after", "rank_me", "images_per_second"):
+        assert again[name] == finished[1][name]
+    assert again["saved_model"] == str(copy / "saved_model")
+
+
+def test_what_was_chosen_at_the_start_is_kept(copy, images, capsys):
+    """More epochs go on, and nothing else has to be passed again."""
+    result = ka.pretrain(images, copy, small_backbone(), augment=tiny.crops_only(), epochs=3)
+    printed = capsys.readouterr().out
+    assert "3 epochs instead of 2: its schedules end there now" in printed
+    assert "epoch 3/3" in printed
+    settings = result["provenance"]["settings"]
+    assert (settings["epochs"], settings["out_dim"], settings["topk"]) == (3, 16, 4)
+    assert content(copy)["settings.json"]["settings"]["epochs"] == 3
+
+
+def test_settings_that_decide_the_weights_must_stay(copy, images):
+    before = content(copy)
+    with pytest.raises(ValueError, match=r"`learning_rate`=0\.0005.*learning_rate=1\.0.*fresh"):
+        pretrain(images, copy, learning_rate=1.0)
+    with pytest.raises(ValueError, match=r"`pairing`=adasim.*pairing=self"):
+        pretrain(images, copy, pairing="self")
+    with pytest.raises(ValueError, match=r"24 images .* was started with.*12 images"):
+        pretrain(images / "train" / "dark", copy)
+    assert content(copy) == before
+
+
+def test_fresh_keeps_the_old_run_under_another_name(copy, images):
+    kept = content(copy)["result.json"]["knn_after"]
+    result = pretrain(images, copy, fresh=True, epochs=1, pairing="self")
+    assert result["epochs"] == 1
+    assert content(copy.with_name("renamed.before-1"))["result.json"]["knn_after"] == kept
+    strange = copy.with_name("thesis")
+    strange.mkdir()
+    (strange / "chapter.tex").write_text("x")
+    with pytest.raises(ValueError, match="holds other files"):
+        pretrain(images, strange, fresh=True)
+    assert (strange / "chapter.tex").exists()
+
+
+def test_a_run_without_a_checkpoint_never_blocks_its_name(copy, images):
+    """One that died in its first epoch could be neither continued nor started again."""
+    shutil.rmtree(copy / "checkpoints")
+    result = pretrain(images, copy, epochs=1, learning_rate=1e-3)
+    assert result["provenance"]["settings"]["learning_rate"] == 1e-3
+    assert len((copy / "log.csv").read_text().splitlines()) == 2
+
+
+def test_runs_of_other_versions_are_refused_in_a_line(copy, images):
+    settings = copy / "settings.json"
+    for text, reason in (('{"epochs": 2}', "another version"), ("{", "damaged")):
+        settings.write_text(text)
+        with pytest.raises(ValueError, match=f"Received: .*{reason}.*fresh"):
+            pretrain(images, copy)
+    settings.unlink()
+    with pytest.raises(ValueError, match=r"no settings\.json"):
+        pretrain(images, copy)
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, images, finished, capsys):
+    assert pretrain(images, tmp_path / "new", dry_run=True) is None
+    printed = capsys.readouterr().out
+    for word in ("images        24 of 3 channels", "steps         6 = 2 epochs x 3", "parameters"):
+        assert word in printed
+    for word in ("24 test images, classified by 24", "bank", "window", "checkpoint", "given"):
+        assert word in printed
+    assert not (tmp_path / "new").exists()
+    pretrain(images, finished[0], dry_run=True)
+    assert "first, which goes on after epoch 2" in capsys.readouterr().out
+
+
+def test_images_without_labels_are_measured_too(tmp_path, images, capsys):
+    """They used to end without a word on what was learned."""
+    flat = images / "train" / "dark"
+    result = pretrain([flat, images / "train" / "bright"], tmp_path / "run", epochs=1)
+    assert result["knn_after"] is None
+    for name in ("rank_me", "uniformity", "alignment", "staleness"):
+        assert np.isfinite(result[name]), name
+    printed = capsys.readouterr().out
+    assert "k-NN          left out" in printed
+    assert "features      rank" in printed
+    with pytest.raises(ValueError, match="`pairing=oracle`"):
+        pretrain(flat, tmp_path / "oracle", pairing="oracle")
+
+
+def test_parts_of_ones_own(tmp_path):
+    """An array, an objective, callbacks; the method without a teacher doesn't speak of one."""
+    epochs = []
+    own = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(dict(logs)))
+    result = ka.pretrain(
+        tiny.images(),
+        tmp_path / "run",
+        small_backbone(),
+        ka.objectives.SimSiam(8, 8, predictor_hidden_dim=4),
+        "self",
+        augment=tiny.crops_only(),
+        callbacks=[own],
+        epochs=1,
+        batch_size=8,
+        xla="no",
+    )
+    assert result["provenance"]["settings"]["objective"].startswith("SimSiam")
+    assert "rank_me" in epochs[0]
+
+
+def test_plans_of_methods_without_a_teacher_do_not_speak_of_one(tmp_path, capsys):
+    for objective, word in (("simsiam", False), ("dino", True)):
+        ka.pretrain(
+            tiny.images(),
+            tmp_path,
+            "vit_mini",
+            objective,
+            image_size=8,
+            patch_size=4,
+            epochs=1,
+            dry_run=True,
+        )
+        assert ("teacher" in capsys.readouterr().out.split("batch  ")[0]) == word
+
+
+def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
+    """A run used to fix them for the whole process."""
+    keras.utils.set_random_seed(11)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    expected = random.random(), np.random.random(), keras.random.uniform(()).numpy()  # noqa: NPY002
+    keras.utils.set_random_seed(11)
+    handler = signal.getsignal(signal.SIGINT)
+    pretrain(tiny.images(), tmp_path / "run", dry_run=True, precision="float32", seed=5)
+    found = random.random(), np.random.random(), keras.random.uniform(()).numpy()  # noqa: NPY002
+    assert found == expected
+    assert keras.mixed_precision.dtype_policy().name == "mixed_bfloat16"
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_in_a_thread(tmp_path, finished, images):
+    """And twice in a process: the other tests are runs too."""
+    results = []
+    run = threading.Thread(
+        target=lambda: results.append(pretrain(images, tmp_path / "run", epochs=1))
+    )
+    run.start()
+    run.join()
+    assert results[0]["epochs"] == 1
+
+
+def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys):
+    def press(batch, logs=None):
+        if len(pressed) == 3:  # The first step of the second epoch.
+            signal.raise_signal(signal.SIGINT)
+        pressed.append(batch)
+
+    pressed = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(images, tmp_path / "run", callbacks=[callback])
+    assert len(pressed) == 4  # That step was still made, and no other.
+    printed = capsys.readouterr().out
+    assert "stopping after this step" in printed
+    assert "the same call goes on with epoch 2" in printed
+    result = pretrain(images, tmp_path / "run")
+    assert result["knn_after"] == finished[1]["knn_after"]
+    np.testing.assert_allclose(result["rank_me"], finished[1]["rank_me"], rtol=1e-6)
+
+
+def test_a_failure_leaves_its_traceback(tmp_path):
+    class Fails(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError, match="out of luck") as failed:
+        pretrain(tiny.images(), tmp_path / "run", callbacks=[Fails()])
+    path = tmp_path / "run" / "traceback.txt"
+    assert "on_epoch_end" in path.read_text()
+    assert failed.value.__notes__ == [f"The traceback is in {path}"]
+    pretrain(tiny.images(), tmp_path / "run", epochs=1)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teacher_temperature": 0.1, "objective": "byol"}, "`teacher_temperature`.*dino, esvit"),
+        ({"learning_rat": 1.0}, "Did you mean `learning_rate`"),
+        ({"learning_rate": "fast"}, "`learning_rate` to be of type float"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"epochs": 2.5}, "`epochs`"),
+        ({"objective": "dyno"}, "Did you mean `dino`"),
+        ({"pairing": "neighbour"}, "`pairing` to be one of"),
+        ({"precision": "float8"}, "`precision` to be one of"),
+        ({"batch_size": 100}, "`batch_size` of at most the 32 training images"),
+        ({"warmup_epochs": 3}, "`warmup_epochs` of at most"),
+        ({"limit": 33}, "`limit`"),
+        ({"devices": 1000}, "devices"),
+    ],
+)
+def test_wrong_settings_are_named_and_leave_nothing(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        pretrain(tiny.images(), tmp_path / "run", **{"hidden_dim": 8, **changes})
+    assert not (tmp_path / "run").exists()
