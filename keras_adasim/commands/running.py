@@ -55,8 +55,7 @@ def parse(values, program, argv):
     if {"--help", "--helpfull", "-h"} & set(argv):
         argv = ["--help" if word == "-h" else word for word in argv]
         for name in values:
-            values[name].using_default_value = True
-        values.validate_all_flags = lambda: None
+            values[name].validators.clear()
     left = values([program, *argv])
     if len(left) > 1:
         raise flags.Error(f"Expected flags only. Received: {left[1]!r}. `--help` lists them.")
