@@ -1,0 +1,144 @@
+"""Runs what README.md shows, in an empty folder with tiny data: `python readme.py`.
+
+Every ```python block runs, in order and in one namespace, and so does every command. What would
+take minutes or data is made shorter, or passed over, by the rules below; both are printed.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from images import make_images
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAMS = ("make", "python", "keras-adasim", "pip", "git")
+
+# Pattern of a command or block that isn't run, and why. The first that is found in it counts.
+PASSED_OVER = (
+    (r"^make test", "the first step runs it"),
+    (r"^(pip|git) ", "the second step installs the package"),
+    (r"^python benchmarks/", "takes minutes; its figures belong to a quiet machine"),
+    (r"\.pth\b", "needs a checkpoint from elsewhere"),
+    (r"--weights=(?!runs)", "needs a checkpoint from elsewhere"),
+    (r"hub:|from_preset", "downloads weights"),
+    (r"--tfds=", "downloads data"),
+    (r"--channels=", "needs images of many channels"),
+)
+
+# Pattern and replacement; all are applied, in order.
+SHORTER = (
+    (r"^make pretrain(?!.*FLAGS)(.*)", r"make pretrain\1 FLAGS=--epochs=2"),
+    (r"^make ", f"make -C '{ROOT}' "),
+    (r"\bepochs=\d+", "epochs=2"),
+    (r"\* 100\b", "* 2"),
+    (r"batch_size=\d+", "batch_size=8"),
+    (r"vit_small\(\)", "vit_mini(image_size=32)"),
+    (r"MultiCrop\(224\)", "MultiCrop(32, 16)"),
+    (r"image_size=224", "image_size=32"),
+    (r"DATA=folder", "DATA=photos"),
+    (r"--data_dir=(folder|FOLDER)", "--data_dir=photos"),
+    (r"\bruns/NAME\b", "runs/pretrain_photos"),
+    (r"\bNAME\b", "pretrain_photos"),
+    (r"--k=\d+", "--k=3"),
+)
+
+
+def main():
+    """Runs all of README.md in the working directory; the first failure ends it."""
+    make_data()
+    namespace = {"__name__": "readme"}
+    exec("import numpy as np, tensorflow as tf, keras, keras_adasim, keras_adasim as ka", namespace)
+    exec("images = np.zeros((4, 40, 48, 3), 'uint8')", namespace)
+    counts = {"run": 0, "passed over": 0}
+    for line, kind, text in blocks((ROOT / "README.md").read_text()):
+        reason = next((why for pattern, why in PASSED_OVER if re.search(pattern, text)), None)
+        title = f"  README.md:{line} {text.splitlines()[0][:70]}"
+        if reason:
+            print(f"{title}  (not run: {reason})", flush=True)
+            counts["passed over"] += 1
+            continue
+        start = time.perf_counter()
+        print(f"{title} ...", flush=True)
+        shorter = shortened(text)
+        if kind == "python":
+            # Padded, so that a traceback tells README's lines.
+            exec(compile("\n" * (line - 1) + shorter, "README.md", "exec"), namespace)
+        else:
+            run(shorter)
+        counts["run"] += 1
+        print(f"    {time.perf_counter() - start:.0f} s", flush=True)
+    print("  " + ", ".join(f"{number} {what}" for what, number in counts.items()), flush=True)
+
+
+def make_data():
+    """Folders by the names that README.md uses, and links to those of the repository."""
+    make_images("photos", 12)
+    for name, test in (("cifar10", "test"), ("imagenet", "val")):
+        make_images(f"{name}/train", 12)
+        make_images(f"{name}/{test}", 2)
+    for name in ("recipes", "evaluation", "benchmarks"):
+        pathlib.Path(name).symlink_to(ROOT / name)
+
+
+def blocks(text):
+    """Yields (number of the first line, "python" or "command", text) of what can be run.
+
+    Commands are lines of indented or of fenced blocks without a language or with a shell's, that
+    begin with one of `PROGRAMS`; they may go on after a backslash. Other lines are output.
+    """
+    lines = text.splitlines()
+    number = 0
+    while number < len(lines):
+        first, fence = number, re.match(r"\s*```(\w*)", lines[number])
+        number += 1
+        if fence and fence[1] == "python":
+            while not lines[number].strip().startswith("```"):
+                number += 1
+            yield first + 2, "python", "\n".join(lines[first + 1 : number])
+            number += 1
+        elif is_command(lines, first):
+            while lines[number - 1].endswith("\\"):
+                number += 1
+            joined = " ".join(line.strip().rstrip("\\") for line in lines[first:number])
+            yield first + 1, "command", re.sub(r"\s+# .*", "", joined)
+
+
+def is_command(lines, number):
+    """Whether a line lies in an indented or fenced block and begins with a program."""
+    fences = [line.strip() for line in lines[:number] if line.strip().startswith("```")]
+    in_fence = len(fences) % 2 == 1
+    line = lines[number].strip().removeprefix("$ ")
+    return (in_fence or lines[number].startswith("    ")) and line.split(" ")[0] in PROGRAMS
+
+
+def shortened(text):
+    """The same in less time, and with the tiny data; what was changed is printed."""
+    shorter = text
+    for pattern, replacement in SHORTER:
+        shorter = re.sub(pattern, replacement, shorter, flags=re.MULTILINE)
+    for before, after in zip(text.splitlines(), shorter.splitlines(), strict=True):
+        if before != after:
+            print(f"    as: {after.strip()}", flush=True)
+    return shorter
+
+
+def run(command):
+    """Runs a command in this environment; shows what it printed if it fails."""
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        shell=True,
+        env={**os.environ, "PATH": path, "PWD": os.getcwd()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n  Expected it to work. Received: status {done.returncode}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""The steps that every change must pass, on a machine with Python 3.11, pip and make.
+
+    tests      make test: lint and all tests
+    package    what a wheel and a source archive hold
+    install    pip install into a fresh environment of each Python, and the commands there
+    lowest     the fast tests on the lowest versions that setup.cfg allows
+    readme     what README.md shows
+
+All steps run, also after one has failed. The last line is pytest's closing line in `make test`.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CI = ROOT / ".ci"
+VERSIONS = ("3.11", "3.12", "3.13")
+CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
+ARCHIVED = {
+    *("LICENSE", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"),
+    "PKG-INFO",
+}
+# A fresh environment sees nothing of the repository or of the one that this runs in.
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+
+
+class StepFailed(Exception):
+    """What went wrong in a step; the rest of it is left out."""
+
+
+class Gate:
+    """Runs the steps in a temporary folder.
+
+    Args:
+        scratch: The folder.
+    """
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.source = scratch / "source"
+        self.closing_line = ""
+
+    def tests(self):
+        """`make test`, as README tells it; pytest's closing line is kept."""
+        status, output = run_shown(["make", "test"])
+        found = CLOSING_LINE.findall(output)
+        self.closing_line = found[-1] if found else ""
+        if status or not found:
+            raise StepFailed(f"make test ended with status {status}")
+
+    def package(self):
+        """A source archive, and the wheel made from it alone."""
+        self.copy_source()
+        python, dist = self.environment(lowest_python(), "build"), self.scratch / "dist"
+        install(python, "setuptools>=64")
+        build = f"from setuptools import build_meta; build_meta.build_sdist({str(dist)!r})"
+        run([python, "-c", build], cwd=self.source, stdout=subprocess.DEVNULL)
+        archive = next(dist.glob("*.tar.gz"))
+        run([python, "-m", "pip", "-qq", "wheel", archive, "--no-deps", "-w", dist])
+        modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("keras_adasim/**/*.py")}
+        with tarfile.open(archive) as tar:
+            names = {
+                name.partition("/")[2] for name in tar.getnames() if tar.getmember(name).isfile()
+            }
+        compare(archive, {n for n in names if ".egg-info/" not in n}, modules | ARCHIVED)
+        wheel = next(dist.glob("*.whl"))
+        names = set(zipfile.ZipFile(wheel).namelist())
+        compare(wheel, {n for n in names if ".dist-info/" not in n}, modules)
+        if not any(name.endswith("LICENSE") for name in names):
+            raise StepFailed(f"{wheel.name} lacks LICENSE")
+
+    def install(self):
+        """`pip install`, and then the commands, outside the repository."""
+        self.copy_source()
+        for version in VERSIONS:
+            base = find_python(version)
+            if base is None:
+                print(f"  Python {version}: skipped, as there is none here", flush=True)
+                continue
+            print(f"  Python {version}: {base}", flush=True)
+            python = self.environment(base, version)
+            install(python, self.source)
+            folder = self.scratch / f"work-{version}"
+            folder.mkdir()
+            run([python, CI / "installed.py"], cwd=folder)
+            if base != lowest_python():  # Which the next step uses again.
+                shutil.rmtree(python.parents[1])
+
+    def lowest(self):
+        """The fast tests, on the lowest versions."""
+        python = self.environment(lowest_python(), VERSIONS[0])
+        constraints = self.scratch / "lowest.txt"
+        lines = run([python, CI / "lowest.py", ROOT / "setup.cfg"], stdout=subprocess.PIPE).stdout
+        constraints.write_text(lines)
+        print("  " + " ".join(lines.split()), flush=True)
+        self.copy_source()
+        install(python, "-c", constraints, f"{self.source}[test]")
+        options = ["-n", "2", "--dist", "worksteal", "-m", "not slow", "-p", "no:cacheprovider"]
+        run([python, "-m", "pytest", *options], cwd=ROOT)
+
+    def readme(self):
+        """README.md in the environment of `make test`."""
+        run(["make", "--silent", "setup"])
+        folder = self.scratch / "readme"
+        folder.mkdir()
+        run([ROOT / ".venv" / "bin" / "python", CI / "readme.py"], cwd=folder)
+
+    def copy_source(self):
+        """A copy of the repository, without what was built or trained in it."""
+        if not self.source.exists():
+            left = (".*", "runs", "build", "dist", "*.egg-info", "__pycache__")
+            shutil.copytree(ROOT, self.source, ignore=shutil.ignore_patterns(*left))
+
+    def environment(self, base, name):
+        """Python of the environment of that name, which is made if it isn't there."""
+        path = self.scratch / f"environment-{name}"
+        if not path.exists():
+            run([base, "-m", "venv", path])
+        return path / "bin" / "python"
+
+
+def run(command, **kwargs):
+    """Runs a command outside the repository; raises StepFailed if it fails."""
+    kwargs.setdefault("cwd", ROOT)
+    done = subprocess.run(list(map(str, command)), env=ENVIRONMENT, text=True, **kwargs)
+    if done.returncode:
+        words = " ".join(map(str, command))
+        raise StepFailed(f"status {done.returncode} of {words}")
+    return done
+
+
+def run_shown(command):
+    """Runs a command, shows its output as it comes, and returns status and output."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    output = b""
+    while chunk := os.read(process.stdout.fileno(), 4096):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        output += chunk
+    return process.wait(), output.decode(errors="replace")
+
+
+def install(python, *requirements):
+    """Installs with pip; without a registry nothing can be checked, which is said, and fails."""
+    print(f"  pip install {' '.join(map(str, requirements))} ...", flush=True)
+    try:
+        run([python, "-m", "pip", "-qq", "install", *requirements], cwd=python.parent)
+    except StepFailed as error:
+        raise StepFailed(f"pip could not install; is its registry reachable? {error}") from None
+
+
+def find_python(version):
+    """Path of a Python X.Y that runs, or None."""
+    installed = sorted(pathlib.Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    this = sys.executable if f"{sys.version_info[0]}.{sys.version_info[1]}" == version else None
+    for path in (this, shutil.which(f"python{version}"), *reversed(installed)):
+        # pyenv's shims are there for every version, and fail for all but the chosen ones.
+        test = "import ensurepip, sys, venv; print(*sys.version_info[:2], sep='.')"
+        if path:
+            done = subprocess.run([path, "-c", test], capture_output=True, text=True)
+            if done.stdout.strip() == version:
+                return path
+    return None
+
+
+def lowest_python():
+    """The oldest Python that is there."""
+    return next(python for python in map(find_python, VERSIONS) if python)
+
+
+def compare(archive, names, wanted):
+    """Raises StepFailed if an archive holds other files than it should."""
+    print(f"  {archive.name}: {len(names)} files", flush=True)
+    if names != wanted:
+        extra, missing = sorted(names - wanted), sorted(wanted - names)
+        raise StepFailed(f"{archive.name} holds {extra} too, and lacks {missing}")
+
+
+def main(names):
+    """Runs the steps of these names, or all; returns the exit status."""
+    steps = ("tests", "package", "install", "lowest", "readme")
+    if unknown := set(names) - set(steps):
+        sys.exit(f"Expected steps out of {', '.join(steps)}. Received: {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the folder goes.
+    lines, failed = [], False
+    with tempfile.TemporaryDirectory() as scratch:
+        gate = Gate(pathlib.Path(scratch).resolve())
+        for name in names or steps:
+            print(f"\n=== {name}: {getattr(gate, name).__doc__.splitlines()[0]}", flush=True)
+            start, outcome = time.monotonic(), "done"
+            try:
+                getattr(gate, name)()
+            except StepFailed as error:
+                failed, outcome = True, f"FAILED: {error}"
+                print(f"  {outcome}", flush=True)
+            minutes = (time.monotonic() - start) / 60
+            lines.append(f"{name:8} {minutes:5.1f} minutes  {outcome}")
+    print("", "=== all steps", *lines, gate.closing_line, sep="\n", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
