@@ -103,8 +103,12 @@ def test_settings_that_decide_the_weights_must_stay(copy, images):
         pretrain(images, copy, learning_rate=1.0)
     with pytest.raises(ValueError, match=r"`pairing`=adasim.*pairing=self"):
         pretrain(images, copy, pairing="self")
-    with pytest.raises(ValueError, match=r"24 images .* was started with.*12 images"):
+    with pytest.raises(ValueError, match=r"`images` to be 24.*images=12"):
         pretrain(images / "train" / "dark", copy)
+    with pytest.raises(ValueError, match=r"`epochs` of at least 2.*epochs=1"):
+        pretrain(images, copy, epochs=1)
+    with pytest.raises(ValueError, match=r"`augment` to be DINOAugment"):
+        pretrain(images, copy, augment=None)
     assert content(copy) == before
 
 
