@@ -6,7 +6,7 @@ prototypes, crops of scale (0.2, 1), no blur, 36 epochs).
 
 Hardware: one GPU. Time: the official code takes 13 s an epoch on one H100.
 Expected: the official code's k-NN (k = 20) is 30.4 % untrained and 37.4, 44.2, 46.6 % after 10, 20
-and 30 epochs; the image itself tops its neighbours in 9 % of cases by then.
+and 30 epochs; the image itself tops its neighbors in 9 % of cases by then.
 
     python recipes/adasim_vit_tiny_cifar10.py --data_dir=cifar10
     python recipes/adasim_vit_tiny_cifar10.py --tfds=cifar10 --tfds_dir=~/tensorflow_datasets

@@ -37,14 +37,20 @@ def settled(*rooms):
 PUBLIC = public_classes()
 
 
+# TensorFlow says so whenever functions run eagerly, which saves their tracing.
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 @pytest.mark.parametrize("path", PUBLIC)
 def test_the_example_of_a_public_class_runs(path, tmp_path, monkeypatch):
     example = section(PUBLIC[path].__doc__, "Example")
     code = re.fullmatch(r"```python\n(.+)\n```", example, re.DOTALL)
     assert code, "no section `Example:` with a block between ```python and ```"
-    assert 3 <= len(re.findall(r"^.*\S", code[1], re.MULTILINE)) <= 8
+    assert 1 <= len(re.findall(r"^.*\S", code[1], re.MULTILINE)) <= 10
     monkeypatch.chdir(tmp_path)
-    exec(code[1], {"keras": keras, "np": np, "tf": tf, "ka": keras_adasim})
+    tf.config.run_functions_eagerly(True)
+    try:
+        exec(code[1], {"keras": keras, "np": np, "tf": tf, "ka": keras_adasim})
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize(

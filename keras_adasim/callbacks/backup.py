@@ -38,15 +38,15 @@ class Backup(keras.callbacks.Callback):
             this model's.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    backup = ka.callbacks.Backup(tempfile.mkdtemp())
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    for epochs in (2, 3):  # The second call does the third epoch alone.
-        model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=epochs, callbacks=[backup], verbose=0)
-    ```
+        backup = ka.callbacks.Backup(tempfile.mkdtemp())
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        for epochs in (2, 3):  # The second call does the third epoch alone.
+            model.fit(np.ones((8, 4)), np.ones(8), epochs=epochs, callbacks=[backup], verbose=0)
+        ```
     """
 
     def __init__(self, directory, every=1):

@@ -21,14 +21,14 @@ class EpochLog(keras.callbacks.Callback):
             does.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    log = ka.callbacks.EpochLog(f"{tempfile.mkdtemp()}/log.csv")
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=2, callbacks=[log], verbose=0)
-    ```
+        log = ka.callbacks.EpochLog(f"{tempfile.mkdtemp()}/log.csv")
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=2, callbacks=[log], verbose=0)
+        ```
     """
 
     def __init__(self, path):

@@ -72,15 +72,15 @@ class Measures(keras.callbacks.Callback):
           and Uniformity on the Hypersphere", ICML 2020.
 
     Example:
-    ```python
-    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
-    source = ka.data.ArraySource(images)
-    backbone = ka.backbones.VisionTransformer(16, 8, embed_dim=16, depth=1, num_heads=2)
-    model = ka.SelfDistillation(backbone, ka.objectives.DINO(out_dim=16))
-    measures = ka.callbacks.Measures(source)
-    measures.set_model(model)  # As `fit(..., callbacks=[measures])` does.
-    values = measures.evaluate()
-    ```
+        ```python
+        images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
+        source = ka.data.ArraySource(images)
+        backbone = ka.backbones.VisionTransformer(16, 8, embed_dim=16, depth=1, num_heads=2)
+        model = ka.SelfDistillation(backbone, ka.objectives.DINO(out_dim=16))
+        measures = ka.callbacks.Measures(source)
+        measures.set_model(model)  # As `fit(..., callbacks=[measures])` does.
+        values = measures.evaluate()
+        ```
     """
 
     def __init__(

@@ -36,12 +36,12 @@ class OnlineKNN(keras.callbacks.Callback):
         ValueError: If a source has no labels, or fewer images than k can vote.
 
     Example:
-    ```python
-    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
-    source = ka.data.ArraySource(images, labels=np.arange(12) % 3)
-    knn = ka.callbacks.OnlineKNN(source, k=3, leave_one_out=True)
-    top1, top5 = knn.evaluate(lambda images: tf.reshape(images, (len(images), -1)))
-    ```
+        ```python
+        images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+        source = ka.data.ArraySource(images, labels=np.arange(12) % 3)
+        knn = ka.callbacks.OnlineKNN(source, k=3, leave_one_out=True)
+        top1, top5 = knn.evaluate(lambda images: tf.reshape(images, (len(images), -1)))
+        ```
     """
 
     def __init__(

@@ -52,12 +52,12 @@ class Progress(keras.callbacks.Callback):
         ValueError: If a number isn't a positive integer, or `interval` is negative.
 
     Example:
-    ```python
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    progress = ka.callbacks.Progress(total_images=8, batch_size=4)
-    model.fit(np.ones((8, 4)), np.ones((8, 1)), batch_size=4, callbacks=[progress], verbose=0)
-    ```
+        ```python
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        progress = ka.callbacks.Progress(total_images=8, batch_size=4)
+        model.fit(np.ones((8, 4)), np.ones((8, 1)), batch_size=4, callbacks=[progress], verbose=0)
+        ```
     """
 
     def __init__(self, total_images=None, batch_size=None, stream=None, interval=30.0):

@@ -12,11 +12,11 @@ class PushNeighbors(keras.callbacks.Callback):
         dataset: A `PairDataset`, or None.
 
     Example:
-    ```python
-    source = ka.data.ArraySource(np.zeros((8, 4, 4, 3), "uint8"))
-    dataset = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
-    callback = ka.callbacks.PushNeighbors(dataset)  # for a training loop without `fit`
-    ```
+        ```python
+        source = ka.data.ArraySource(np.zeros((8, 4, 4, 3), "uint8"))
+        dataset = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
+        callback = ka.callbacks.PushNeighbors(dataset)  # for a training loop without `fit`
+        ```
     """
 
     def __init__(self, dataset=None):

@@ -11,7 +11,7 @@ COMMANDS = {
     "pretrain": "learn features from a folder of images, without labels",
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
-    "knn": "nearest-neighbor accuracy of features on labelled images",
+    "knn": "nearest-neighbor accuracy of features on labeled images",
     "embed": "write the features of a folder of images to a file",
 }
 

@@ -1,4 +1,4 @@
-"""`keras-adasim knn`: k-NN accuracy of features on labelled images."""
+"""`keras-adasim knn`: k-NN accuracy of features on labeled images."""
 
 import time
 
@@ -11,7 +11,7 @@ from keras_adasim.commands.running import run
 from keras_adasim.evaluation import embed, knn_accuracy
 
 DESCRIPTION = """
-k-NN accuracy of a backbone on labelled images:
+k-NN accuracy of a backbone on labeled images:
 
     keras-adasim knn --backbone=runs/photos --data_dir=cifar10 --k=10 --k=20
 

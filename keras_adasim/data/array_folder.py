@@ -25,14 +25,14 @@ class ArrayFolder(ImageFolder):
         ValueError: If the first file isn't such an array; when read, if another one isn't.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/field.npy", np.zeros((8, 8, 13), "uint8"))
-        source = ka.data.ArrayFolder(folder)
-        source[0].shape  # (8, 8, 13)
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(f"{folder}/field.npy", np.zeros((8, 8, 13), "uint8"))
+            source = ka.data.ArrayFolder(folder)
+            source[0].shape  # (8, 8, 13)
+        ```
     """
 
     suffixes = (".npy",)

@@ -23,11 +23,11 @@ class ArraySource(Source):
             do not fit the labels.
 
     Example:
-    ```python
-    images = np.zeros((4, 8, 8, 3), "uint8")
-    source = ka.data.ArraySource(images, labels=[0, 1, 1, 0], class_names=["cat", "dog"])
-    source[3].shape  # (8, 8, 3)
-    ```
+        ```python
+        images = np.zeros((4, 8, 8, 3), "uint8")
+        source = ka.data.ArraySource(images, labels=[0, 1, 1, 0], class_names=["cat", "dog"])
+        source[3].shape  # (8, 8, 3)
+        ```
     """
 
     encoded = False

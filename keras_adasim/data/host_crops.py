@@ -29,9 +29,9 @@ class HostCrops:
         """Cuts the views of one pair.
 
         Args:
-            index: int64 scalar tensor, the image.
-            partner: int64 scalar tensor, its partner.
-            key: int64 scalar tensor. The boxes are a pure function of `key` and `index`.
+            index: Scalar int64 tensor, the image.
+            partner: Scalar int64 tensor, its partner.
+            key: Scalar int64 tensor. The boxes are a pure function of `key` and `index`.
 
         Returns:
             Tuple of (size, size, C) uint8 tensors: the image's global crop, the partner's, and

@@ -41,16 +41,16 @@ class ImageFolder(Source):
         ValueError: If `channels` is neither 1 nor 3.
 
     Example:
-    ```python
-    import pathlib, tempfile
+        ```python
+        import pathlib, tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("cat", "dog"):
-            (pathlib.Path(folder) / name).mkdir()
-            keras.utils.save_img(f"{folder}/{name}/1.png", np.zeros((8, 8, 3)))
-        source = ka.data.ImageFolder(folder)
-        source.labels, source.class_names  # [0, 1], ["cat", "dog"]
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("cat", "dog"):
+                (pathlib.Path(folder) / name).mkdir()
+                keras.utils.save_img(f"{folder}/{name}/1.png", np.zeros((8, 8, 3)))
+            source = ka.data.ImageFolder(folder)
+            source.labels, source.class_names  # [0, 1], ["cat", "dog"]
+        ```
     """
 
     suffixes = (".jpg", ".jpeg", ".png")

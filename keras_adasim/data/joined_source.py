@@ -26,13 +26,13 @@ class JoinedSource(Source):
             `class_names` lacks; names it.
 
     Example:
-    ```python
-    images = np.zeros((2, 8, 8, 3), "uint8")
-    first = ka.data.ArraySource(images, [0, 1], class_names=["ant", "cow"])
-    second = ka.data.ArraySource(images, [0, 1], class_names=["bee", "cow"])
-    source = ka.data.JoinedSource([first, second])
-    source.class_names, source.labels  # ["ant", "bee", "cow"], [0, 2, 1, 2]
-    ```
+        ```python
+        images = np.zeros((2, 8, 8, 3), "uint8")
+        first = ka.data.ArraySource(images, [0, 1], class_names=["ant", "cow"])
+        second = ka.data.ArraySource(images, [0, 1], class_names=["bee", "cow"])
+        source = ka.data.JoinedSource([first, second])
+        source.class_names, source.labels  # ["ant", "bee", "cow"], [0, 2, 1, 2]
+        ```
     """
 
     def __init__(self, sources, class_names=None):

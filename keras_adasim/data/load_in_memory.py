@@ -11,18 +11,18 @@ class DifferentSizesError(ValueError):
     """Images that were expected to share a size don't.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        for side in (8, 9):
-            keras.utils.save_img(f"{folder}/{side}.png", np.zeros((side, side, 3)))
-        source = ka.data.ImageFolder(folder)
-        try:
-            source = ka.data.load_in_memory(source)
-        except ka.data.DifferentSizesError:
-            pass  # Left on disk: `PairDataset` cuts crops while decoding.
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            for side in (8, 9):
+                keras.utils.save_img(f"{folder}/{side}.png", np.zeros((side, side, 3)))
+            source = ka.data.ImageFolder(folder)
+            try:
+                source = ka.data.load_in_memory(source)
+            except ka.data.DifferentSizesError:
+                pass  # Left on disk: `PairDataset` cuts crops while decoding.
+        ```
     """
 
 
@@ -67,14 +67,14 @@ def load_in_memory(source, workers=tf.data.AUTOTUNE):
         ValueError: If an image is damaged; names it.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        keras.utils.save_img(f"{folder}/black.png", np.zeros((8, 8, 3)))
-        source = ka.data.load_in_memory(ka.data.ImageFolder(folder))
-    source.images.shape  # (1, 8, 8, 3)
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            keras.utils.save_img(f"{folder}/black.png", np.zeros((8, 8, 3)))
+            source = ka.data.load_in_memory(ka.data.ImageFolder(folder))
+        source.images.shape  # (1, 8, 8, 3)
+        ```
     """
     if workers != tf.data.AUTOTUNE:
         workers = check_integer("workers", workers)

@@ -21,14 +21,14 @@ def open_folder(path, channels=3):
         ValueError: If the .npy files have other channels.
 
     Example:
-    ```python
-    import tempfile
+        ```python
+        import tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        keras.utils.save_img(f"{folder}/black.png", np.zeros((8, 8, 3)))
-        source = ka.data.open_folder(folder, channels=1)
-        source[0].shape  # (8, 8, 1)
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            keras.utils.save_img(f"{folder}/black.png", np.zeros((8, 8, 3)))
+            source = ka.data.open_folder(folder, channels=1)
+            source[0].shape  # (8, 8, 1)
+        ```
     """
     if check_integer("channels", channels) in (1, 3):
         try:

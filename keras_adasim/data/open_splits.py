@@ -52,16 +52,16 @@ def open_splits(
             is none of the training classes, or labels that are required are missing.
 
     Example:
-    ```python
-    import pathlib, tempfile
+        ```python
+        import pathlib, tempfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("train/cat", "train/dog", "test/dog"):
-            (pathlib.Path(folder) / name).mkdir(parents=True)
-            keras.utils.save_img(f"{folder}/{name}/1.png", np.zeros((8, 8, 3)))
-        train, test = ka.data.open_splits(folder)
-        train.labels, test.labels  # [0, 1], [1]
-    ```
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("train/cat", "train/dog", "test/dog"):
+                (pathlib.Path(folder) / name).mkdir(parents=True)
+                keras.utils.save_img(f"{folder}/{name}/1.png", np.zeros((8, 8, 3)))
+            train, test = ka.data.open_splits(folder)
+            train.labels, test.labels  # [0, 1], [1]
+        ```
     """
     roots = list(data_dir) if isinstance(data_dir, list | tuple) else [data_dir]
     if not roots:

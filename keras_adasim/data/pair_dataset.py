@@ -41,12 +41,12 @@ class PairDataset:
         ValueError: If an argument is of the wrong kind or does not fit the others.
 
     Example:
-    ```python
-    source = ka.data.ArraySource(np.zeros((8, 16, 16, 3), "uint8"))
-    pairs = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
-    for batch in pairs:
-        batch["indices"], batch["images"], batch["partners"]
-    ```
+        ```python
+        source = ka.data.ArraySource(np.zeros((8, 16, 16, 3), "uint8"))
+        pairs = ka.data.PairDataset(source, ka.pairing.SelfPairing(), batch_size=4)
+        for batch in pairs:
+            batch["indices"], batch["images"], batch["partners"]
+        ```
     """
 
     def __init__(

@@ -23,21 +23,21 @@ class Source:
         image_size: (height, width) in pixels if all images are known to share it, else None.
 
     Example:
-    ```python
-    class Ramps(ka.data.Source):
-        encoded, image_size = False, (8, 8)
+        ```python
+        class Ramps(ka.data.Source):
+            encoded, image_size = False, (8, 8)
 
-        def __len__(self):
-            return 5
+            def __len__(self):
+                return 5
 
-        def read(self, index):
-            return tf.cast(tf.fill((8, 8, 3), index), tf.uint8)
+            def read(self, index):
+                return tf.cast(tf.fill((8, 8, 3), index), tf.uint8)
 
-        def describe(self, index):
-            return f"ramp {index}"
+            def describe(self, index):
+                return f"ramp {index}"
 
-    Ramps()[4].max()  # 4
-    ```
+        Ramps()[4].max()  # 4
+        ```
     """
 
     labels = None
@@ -55,7 +55,7 @@ class Source:
         """Reads an image in a graph.
 
         Args:
-            index: int64 scalar tensor.
+            index: Scalar int64 tensor.
 
         Returns:
             A string scalar tensor of the file's bytes if `encoded`, else an (H, W, C) uint8 tensor.

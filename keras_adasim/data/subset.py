@@ -17,10 +17,10 @@ class Subset(Source):
         ValueError: If there is no index, or one that `source` does not have.
 
     Example:
-    ```python
-    source = ka.data.ArraySource(np.zeros((4, 8, 8, 3), "uint8"), labels=[0, 1, 2, 3])
-    ka.data.Subset(source, [3, 1]).labels  # [3, 1]
-    ```
+        ```python
+        source = ka.data.ArraySource(np.zeros((4, 8, 8, 3), "uint8"), labels=[0, 1, 2, 3])
+        ka.data.Subset(source, [3, 1]).labels  # [3, 1]
+        ```
     """
 
     def __init__(self, source, indices):

@@ -31,19 +31,19 @@ class TfdsSource(Source):
             split.
 
     Example:
-    ```python
-    import tempfile
-    import tensorflow_datasets as tfds
+        ```python
+        import tempfile
+        import tensorflow_datasets as tfds
 
-    image = tfds.features.Image(shape=(8, 8, 3))
-    records = tf.data.Dataset.from_tensors({"image": tf.zeros((8, 8, 3), "uint8")})
-    with tempfile.TemporaryDirectory() as folder:
-        tfds.dataset_builders.store_as_tfds_dataset(
-            "tiny", "1.0.0", tfds.features.FeaturesDict({"image": image}), {"train": records},
-            data_dir=folder, file_format="array_record",
-        )
-        ka.data.TfdsSource("tiny", "train", folder)[0].shape  # (8, 8, 3)
-    ```
+        image = tfds.features.Image(shape=(8, 8, 3))
+        records = tf.data.Dataset.from_tensors({"image": tf.zeros((8, 8, 3), "uint8")})
+        with tempfile.TemporaryDirectory() as folder:
+            tfds.dataset_builders.store_as_tfds_dataset(
+                "tiny", "1.0.0", tfds.features.FeaturesDict({"image": image}), {"train": records},
+                data_dir=folder, file_format="array_record",
+            )
+            ka.data.TfdsSource("tiny", "train", folder)[0].shape  # (8, 8, 3)
+        ```
     """
 
     def __init__(self, name, split, data_dir=None):

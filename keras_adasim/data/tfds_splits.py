@@ -37,20 +37,20 @@ def tfds_splits(
         ValueError: If it has no such image or split, or labels that are required are missing.
 
     Example:
-    ```python
-    import tempfile
-    import tensorflow_datasets as tfds
+        ```python
+        import tempfile
+        import tensorflow_datasets as tfds
 
-    image = tfds.features.Image(shape=(8, 8, 3))
-    records = tf.data.Dataset.from_tensors({"image": tf.zeros((8, 8, 3), "uint8")})
-    with tempfile.TemporaryDirectory() as folder:
-        tfds.dataset_builders.store_as_tfds_dataset(
-            "tiny", "1.0.0", tfds.features.FeaturesDict({"image": image}), {"train": records},
-            data_dir=folder, file_format="array_record",
-        )
-        train, test = ka.data.tfds_splits("tiny", folder)
-    len(train), test  # 1, None
-    ```
+        image = tfds.features.Image(shape=(8, 8, 3))
+        records = tf.data.Dataset.from_tensors({"image": tf.zeros((8, 8, 3), "uint8")})
+        with tempfile.TemporaryDirectory() as folder:
+            tfds.dataset_builders.store_as_tfds_dataset(
+                "tiny", "1.0.0", tfds.features.FeaturesDict({"image": image}), {"train": records},
+                data_dir=folder, file_format="array_record",
+            )
+            train, test = ka.data.tfds_splits("tiny", folder)
+        len(train), test  # 1, None
+        ```
     """
     data_dir = data_dir or None
     train = TfdsSource(name, train_split or "train", data_dir)

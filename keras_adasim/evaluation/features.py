@@ -34,10 +34,10 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
         ValueError: If there is no image, or a size isn't a positive integer.
 
     Example:
-    ```python
-    source = ka.data.ArraySource(np.zeros((6, 8, 8, 3), np.uint8))
-    features = ka.evaluation.embed(source, lambda images: tf.reshape(images, (len(images), -1)))
-    ```
+        ```python
+        source = ka.data.ArraySource(np.zeros((6, 8, 8, 3), np.uint8))
+        features = ka.evaluation.embed(source, lambda images: tf.reshape(images, (len(images), -1)))
+        ```
     """
     check_integer("batch_size", batch_size)
     if image_size is not None:

@@ -38,10 +38,10 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k, te
         - `eval_knn.py` of the official DINO code.
 
     Example:
-    ```python
-    features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
-    ka.evaluation.knn_accuracy(features[:15], labels[:15], features[15:], labels[15:], k=5)
-    ```
+        ```python
+        features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+        ka.evaluation.knn_accuracy(features[:15], labels[:15], features[15:], labels[15:], k=5)
+        ```
     """
     train = _normalized("train_features", train_features)
     test = _normalized("test_features", test_features)
@@ -77,10 +77,10 @@ def leave_one_out_accuracy(features, labels, k, temperature=0.07):
         ValueError: If an argument has another shape, isn't finite or is out of range.
 
     Example:
-    ```python
-    features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
-    ka.evaluation.leave_one_out_accuracy(features, labels, k=5)
-    ```
+        ```python
+        features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+        ka.evaluation.leave_one_out_accuracy(features, labels, k=5)
+        ```
     """
     features = _normalized("features", features)
     _check_labels("labels", labels, features)

@@ -31,9 +31,9 @@ def rank_me(features):
           Self-Supervised Representations by Their Rank", ICML 2023.
 
     Example:
-    ```python
-    ka.evaluation.label_free.rank_me(np.eye(8))  # 8.0
-    ```
+        ```python
+        ka.evaluation.label_free.rank_me(np.eye(8))  # 8.0
+        ```
     """
     features = _checked("features", features)
     values = _singular_values(features)
@@ -65,9 +65,9 @@ def alpha_req(features):
           by Measuring Eigenspectrum Decay", NeurIPS 2022.
 
     Example:
-    ```python
-    ka.evaluation.label_free.alpha_req(np.random.default_rng(0).normal(size=(100, 8)))
-    ```
+        ```python
+        ka.evaluation.label_free.alpha_req(np.random.default_rng(0).normal(size=(100, 8)))
+        ```
     """
     features = _checked("features", features)
     mean = _mean(features)
@@ -102,9 +102,9 @@ def uniformity(features, t=2):
           Uniformity on the Hypersphere", ICML 2020.
 
     Example:
-    ```python
-    ka.evaluation.label_free.uniformity(np.eye(8))  # -4.0: all distances are sqrt(2)
-    ```
+        ```python
+        ka.evaluation.label_free.uniformity(np.eye(8))  # -4.0: all distances are sqrt(2)
+        ```
     """
     if not 0 < t < np.inf:
         raise ValueError(f"Expected `t` to be a positive number. Received: t={t!r}")
@@ -142,9 +142,9 @@ def alignment(first, second):
           Uniformity on the Hypersphere", ICML 2020.
 
     Example:
-    ```python
-    ka.evaluation.label_free.alignment(np.eye(8), np.eye(8)[::-1])  # 2.0
-    ```
+        ```python
+        ka.evaluation.label_free.alignment(np.eye(8), np.eye(8)[::-1])  # 2.0
+        ```
     """
     first, second = _checked("first", first, 1), _checked("second", second, 1)
     if first.shape != second.shape:

@@ -45,14 +45,14 @@ class NeighborBank(keras.layers.Layer):
         - [AdaSim](https://github.com/tileb1/AdaSim), `update_state`, whose bank this equals.
 
     Example:
-    ```python
-    bank = ka.layers.NeighborBank(num_images=100, feature_dim=8, topk=3)
-    indices = np.arange(16)
-    features = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
-    bank(indices, features)  # The bank is empty: all similarities are 0.
-    ids, similarities = bank(indices, features)
-    print(ids[:, 0])  # Every image finds its older self.
-    ```
+        ```python
+        bank = ka.layers.NeighborBank(num_images=100, feature_dim=8, topk=3)
+        indices = np.arange(16)
+        features = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+        bank(indices, features)  # The bank is empty: all similarities are 0.
+        ids, similarities = bank(indices, features)
+        print(ids[:, 0])  # Every image finds its older self.
+        ```
     """
 
     def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, **kwargs):

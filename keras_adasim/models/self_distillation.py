@@ -52,16 +52,16 @@ class SelfDistillation(Serialization, keras.Model):
         - "Adaptive Similarity Bootstrapping for Self-Distillation", ICCV 2023.
 
     Example:
-    ```python
-    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), "uint8")
-    pairing = ka.pairing.AdaptiveWindow(len(images), window=1)
-    backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=16, depth=1, num_heads=2)
-    bank = ka.layers.NeighborBank(len(images), backbone.feature_dim)
-    objective = ka.objectives.DINO(out_dim=32, hidden_dim=16, bottleneck_dim=8)
-    model = ka.SelfDistillation(backbone, objective, pairing, bank)
-    model.compile(ka.optimizers.AdamW(1e-3, 0.04, clipnorm=3.0))
-    model.fit(ka.data.PairDataset(ka.data.ArraySource(images), pairing, batch_size=8), epochs=2)
-    ```
+        ```python
+        images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), "uint8")
+        pairing = ka.pairing.AdaptiveWindow(len(images), window=1)
+        backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=16, depth=1, num_heads=2)
+        bank = ka.layers.NeighborBank(len(images), backbone.feature_dim)
+        objective = ka.objectives.DINO(out_dim=32, hidden_dim=16, bottleneck_dim=8)
+        model = ka.SelfDistillation(backbone, objective, pairing, bank)
+        model.compile(ka.optimizers.AdamW(1e-3, 0.04, clipnorm=3.0))
+        model.fit(ka.data.PairDataset(ka.data.ArraySource(images), pairing, batch_size=8), epochs=2)
+        ```
     """
 
     def __init__(

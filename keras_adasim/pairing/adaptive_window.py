@@ -34,14 +34,14 @@ class AdaptiveWindow(Pairing):
           rule is ours.
 
     Example:
-    ```python
-    pairing = ka.pairing.AdaptiveWindow(num_images=4, window=2, topk=2, temperature=0.1)
-    ids = np.array([[0, 1], [1, 0], [2, 3], [2, 3]])  # The last image isn't its own neighbor.
-    for epoch in range(2):
-        pairing.push(ids, np.array([[0.9, 0.8]] * 4))
-    ids, probabilities, gate = pairing.distribution(np.arange(4))
-    print(gate, pairing.partners(np.arange(4)))  # The gate of the last image is closed.
-    ```
+        ```python
+        pairing = ka.pairing.AdaptiveWindow(num_images=4, window=2, topk=2, temperature=0.1)
+        ids = np.array([[0, 1], [1, 0], [2, 3], [2, 3]])  # The last image isn't its own neighbor.
+        for epoch in range(2):
+            pairing.push(ids, np.array([[0.9, 0.8]] * 4))
+        ids, probabilities, gate = pairing.distribution(np.arange(4))
+        print(gate, pairing.partners(np.arange(4)))  # The gate of the last image is closed.
+        ```
     """
 
     needs_neighbors = True

@@ -24,11 +24,11 @@ class LabelOracle(Pairing):
         seed: Seed of the draws.
 
     Example:
-    ```python
-    pairing = ka.pairing.LabelOracle(labels=np.array([0, 1, 0, 1]))
-    print(pairing.partners(np.arange(4)))  # Of each image one with its label.
-    pairing.push()  # The next epoch draws others.
-    ```
+        ```python
+        pairing = ka.pairing.LabelOracle(labels=np.array([0, 1, 0, 1]))
+        print(pairing.partners(np.arange(4)))  # Of each image one with its label.
+        pairing.push()  # The next epoch draws others.
+        ```
     """
 
     def __init__(self, labels, seed=0):

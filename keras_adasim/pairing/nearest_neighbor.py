@@ -22,11 +22,11 @@ class NearestNeighbor(Pairing):
         topk: Number of neighbors k in a record.
 
     Example:
-    ```python
-    pairing = ka.pairing.NearestNeighbor(num_images=3, topk=2)
-    pairing.push(np.array([[0, 2], [1, 0], [2, 1]]), np.full((3, 2), 0.9))
-    print(pairing.partners(np.arange(3)))  # [2 0 1]
-    ```
+        ```python
+        pairing = ka.pairing.NearestNeighbor(num_images=3, topk=2)
+        pairing.push(np.array([[0, 2], [1, 0], [2, 1]]), np.full((3, 2), 0.9))
+        print(pairing.partners(np.arange(3)))  # [2 0 1]
+        ```
     """
 
     needs_neighbors = True

@@ -25,13 +25,13 @@ class Pairing:
         needs_neighbors: Whether `push` needs the records of a bank.
 
     Example:
-    ```python
-    class Shuffled(ka.pairing.Pairing):
-        def _draw(self, indices):
-            return np.random.default_rng(self.pushes).permutation(self.num_images)[indices]
+        ```python
+        class Shuffled(ka.pairing.Pairing):
+            def _draw(self, indices):
+                return np.random.default_rng(self.pushes).permutation(self.num_images)[indices]
 
-    print(Shuffled(num_images=5).partners([0, 1, 2]))
-    ```
+        print(Shuffled(num_images=5).partners([0, 1, 2]))
+        ```
     """
 
     needs_neighbors = False

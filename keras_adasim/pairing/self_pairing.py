@@ -9,9 +9,9 @@ class SelfPairing(Pairing):
     """Pairs every image with itself: both views come from one image, as in DINO or BYOL.
 
     Example:
-    ```python
-    print(ka.pairing.SelfPairing().partners([3, 1, 4]))  # [3 1 4]
-    ```
+        ```python
+        print(ka.pairing.SelfPairing().partners([3, 1, 4]))  # [3 1 4]
+        ```
     """
 
     def __init__(self):

@@ -137,7 +137,7 @@ def make_pairing(source, pairing, seed, window=None, topk=None, sampling_tempera
     """The pairing of that name for the images of a source."""
     if pairing == "oracle" and source.labels is None:
         raise ValueError(
-            "Expected labelled images for `pairing=oracle`. Sort them into one folder per class, "
+            "Expected labeled images for `pairing=oracle`. Sort them into one folder per class, "
             "or choose another pairing."
         )
     arguments = {

@@ -62,10 +62,10 @@ def pretrain(
         OSError: If a folder is missing.
 
     Example:
-    ```python
-    images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), "uint8")
-    ka.pretrain(images, "run", backbone="vit_mini", epochs=2, dry_run=True)
-    ```
+        ```python
+        images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), "uint8")
+        ka.pretrain(images, "run", backbone="vit_mini", epochs=2, dry_run=True)
+        ```
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
     # What equals the signature's default may not have been passed at all.

@@ -229,7 +229,7 @@ def check_axis(axis, value):
     """Returns the backbone, objective or pairing of a run, if it can be one.
 
     Raises:
-        ValueError: If an objective is unknown. (Backbones are refused when they are looked up.)
+        ValueError: If an objective is unknown. Backbones are refused when they are built.
     """
     names = list(objectives_by_name())
     if axis == "objective" and isinstance(value, str) and value not in names:

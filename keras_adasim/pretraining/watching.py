@@ -35,7 +35,7 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
 
 
 def make_knn(train, test, image_size, every, decision):
-    """The k-NN over labelled images: of the test images, else of each by all the others."""
+    """The k-NN over labeled images: of the test images, else of each by all the others."""
     most = min(decision["knn_images"], len(train))
     return ours.OnlineKNN(
         train,

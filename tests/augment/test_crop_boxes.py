@@ -41,7 +41,7 @@ def test_boxes_are_torchvisions(height, width, scale):
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 100), (100, 20), (30, 33)])
-def test_the_largest_centred_box_is_taken_where_no_try_fits(height, width):
+def test_the_largest_centerd_box_is_taken_where_no_try_fits(height, width):
     # A try of the whole area and any ratio but the image's own is too long on one side.
     draws = np.full((1, DRAWS_PER_BOX), 0.999, np.float32)
     box = random_resized_boxes(tf.constant(draws), height, width, (1.0, 1.0)).numpy()[0]

@@ -28,7 +28,7 @@ def part(batch, start, stop):
 
 def assert_views_close(actual, expected, atol=1e-4):
     for first, second in zip(actual, expected, strict=True):
-        # At solarisation's threshold rounding decides which side a pixel is on.
+        # At solarization's threshold rounding decides which side a pixel is on.
         close = np.abs(np.asarray(first) - np.asarray(second)) <= atol
         assert close.mean() > 0.9999
 
@@ -41,7 +41,7 @@ def test_views_of_images_and_partners_have_the_crops_sizes(num_local):
         (8, 6, 6, 3)
     ] * num_local
     assert all(view.dtype == tf.float32 for view in views)
-    # Normalised pixels of [0, 1] lie between these.
+    # Normalized pixels of [0, 1] lie between these.
     assert all(np.min(view) > -2.2 and np.max(view) < 2.7 for view in views)
 
 

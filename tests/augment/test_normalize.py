@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_adasim.augment import Normalize
 
 
-def test_images_are_centred_and_scaled_per_channel():
+def test_images_are_centerd_and_scaled_per_channel():
     images = tf.constant([[0.0, 255.0], [127.5, 51.0]])
     normalized = Normalize((0.5, 0.2), (0.25, 0.4))(images)
     np.testing.assert_allclose(normalized, [[-2.0, 2.0], [0.0, 0.0]], atol=1e-6)

@@ -49,6 +49,6 @@ def test_gray_has_torchvisions_weights():
     np.testing.assert_allclose(first_view()[2].layer(images), np.full((1, 1, 1, 3), expected))
 
 
-def test_layers_that_need_rgb_are_recognised_inside_random_apply():
+def test_layers_that_need_rgb_are_recognized_inside_random_apply():
     assert [needs_rgb(layer) for layer in second_view()] == [False, True, True, False, False]
     assert needs_rgb(RandomApply(keras_cv.layers.RandomHue(0.1, (0, 255))))

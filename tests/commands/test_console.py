@@ -42,8 +42,8 @@ def test_every_command_has_help_and_refuses_unknown_flags(capsys, name):
     status, out, _ = run(capsys, name, "--help")
     assert status == 0
     assert f"keras-adasim {name}" in out
-    status, _, err = run(capsys, name, "--colour=red")
+    status, _, err = run(capsys, name, "--color=red")
     assert status == 2
     assert err.startswith(f"keras-adasim {name}: ")
     assert err.count("\n") == 1
-    assert "colour" in err
+    assert "color" in err

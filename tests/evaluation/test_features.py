@@ -65,7 +65,7 @@ def test_center_crop_is_that_of_torchvision():
     np.testing.assert_array_equal(feature.reshape(28, 28, 3), expected)
 
 
-def test_grey_images():
+def test_gray_images():
     images = RNG.integers(0, 256, (3, 20, 20, 1), np.uint8)
     assert embed(list(images), _mean, image_size=8).shape == (3, 1)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation: exact statistics, the same on one device and on two."""
+"""Batch normalization: exact statistics, the same on one device and on two."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def exact(x, epsilon):
 @pytest.mark.parametrize("shape", [(8, 5), (4, 3, 2, 5)])
 @pytest.mark.parametrize("mean", [0.0, 300.0])
 def test_statistics_are_exact(mean, shape):
-    """Keras' synchronised layer was off by 1e-2 here, on one device too."""
+    """Keras' synchronized layer was off by 1e-2 here, on one device too."""
     layer = BatchNormalization(epsilon=1e-5, momentum=0.0)
     x = features(mean, shape)
     np.testing.assert_allclose(layer(x, training=True), exact(x, 1e-5), atol=2e-4)

@@ -40,7 +40,7 @@ def test_equals_the_definition(num_layers, last_norm):
     assert len(head.batch_norms) == num_layers - (last_norm == "none")
 
 
-def test_the_only_bias_is_that_of_an_output_without_normalisation():
+def test_the_only_bias_is_that_of_an_output_without_normalization():
     for last_norm, use_bias, expected in (
         ("none", True, [False, False, True]),
         ("none", False, [False, False, False]),
@@ -51,7 +51,7 @@ def test_the_only_bias_is_that_of_an_output_without_normalisation():
         assert [dense.use_bias for dense in head.dense_layers] == expected
 
 
-def test_plain_normalisation_has_no_parameters():
+def test_plain_normalization_has_no_parameters():
     head = MLPHead(4, 7, 2, "plain")
     head.build((None, 5))
     first, last = head.batch_norms
@@ -101,6 +101,6 @@ def test_refuses_sizes_that_are_no_positive_integer(name, value):
         MLPHead(**{"out_dim": 10, "hidden_dim": 4, name: value})
 
 
-def test_refuses_other_normalisations():
+def test_refuses_other_normalizations():
     with pytest.raises(ValueError, match=r"Expected `last_norm`.*Received: last_norm='batch'"):
         MLPHead(10, 4, last_norm="batch")

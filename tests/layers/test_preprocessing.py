@@ -24,7 +24,7 @@ def test_resize_compiles():
     np.testing.assert_allclose(compiled(images), resize(tf.constant(images), 8), atol=1e-6)
 
 
-def test_integers_and_floats_are_normalised_alike():
+def test_integers_and_floats_are_normalized_alike():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     expected = (images / 255.0 - IMAGENET_MEAN) / IMAGENET_STD
     for values in (images, (images / 255.0).astype(np.float32)):

@@ -48,7 +48,7 @@ def test_last_layer_has_the_weights_of_weight_norm():
         head = small(norm_last_layer=norm_last_layer)
         head.build((None, 48))
         assert head.weight_v.shape == (6, 10)
-        # Two axes, so that optimisers decay it as they decay PyTorch's (K, 1).
+        # Two axes, so that optimizers decay it as they decay PyTorch's (K, 1).
         assert head.weight_g.shape == (1, 10)
         np.testing.assert_array_equal(head.weight_g, np.ones((1, 10)))
         assert head.weight_g.trainable is not norm_last_layer

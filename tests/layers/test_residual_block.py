@@ -44,7 +44,7 @@ def test_zero_start_is_the_identity():
     assert np.any(ResidualBlock(2, bottleneck=True)(x) != np.maximum(x, 0))
 
 
-def test_batch_norm_is_pytorchs_and_synchronised():
+def test_batch_norm_is_pytorchs_and_synchronized():
     block = ResidualBlock(4, 2)
     block.build((None, None, None, 8))
     for norm in (*block.batch_norms, block.projection_norm):

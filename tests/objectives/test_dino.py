@@ -1,4 +1,4 @@
-"""DINO's loss, centre and gradients, against the official ones and a slow oracle."""
+"""DINO's loss, center and gradients, against the official ones and a slow oracle."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""EsViT's region loss, centres and switch, against the official numbers and the definition."""
+"""EsViT's region loss, centers and switch, against the official numbers and the definition."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from tests.objectives.tiny import NAMES, build, make
 
 def model(name, eager=False, **kwargs):
     keras.utils.set_random_seed(1)
-    # Features of a convolution differ between images, so that no batch normalisation in a head
+    # Features of a convolution differ between images, so that no batch normalization in a head
     # divides by next to nothing.
     built = tiny.model(
         small_cnn(None),

@@ -29,7 +29,7 @@ def unit(x):
 
 
 def slow_loss(neighbor, prediction, temperature):
-    """The definition, neighbour by neighbour, in float64."""
+    """The definition, neighbor by neighbor, in float64."""
     terms = []
     for i, row in enumerate(unit(neighbor)):
         logits = unit(prediction) @ row / temperature
@@ -94,7 +94,7 @@ def test_parts_of_the_batch_average_to_the_whole():
     np.testing.assert_allclose(np.mean(parts), slow_loss(neighbor, prediction, 0.3), rtol=1e-5)
 
 
-def test_no_gradient_reaches_the_neighbour():
+def test_no_gradient_reaches_the_neighbor():
     neighbor, prediction = tf.random.normal((3, 4)), tf.random.normal((3, 4))
     with tf.GradientTape() as tape:
         tape.watch([neighbor, prediction])
@@ -104,7 +104,7 @@ def test_no_gradient_reaches_the_neighbour():
     assert np.abs(gradients[1]).max() > 0
 
 
-def test_metrics_tell_how_near_the_neighbours_are():
+def test_metrics_tell_how_near_the_neighbors_are():
     objective = build(small())
     rows = objective.queue.rows.numpy()[[3, 1, 7]]
     student = {name: tf.constant(np.stack([rows, rows], 1)) for name in ("projections",)}

@@ -58,7 +58,7 @@ def test_objective_is_the_mean_of_both_directions():
     expected = (slow_loss(p[:, 0], z[:, 1]) + slow_loss(p[:, 1], z[:, 0])) / 2
     np.testing.assert_allclose(loss, expected, atol=1e-5)
     assert set(metrics) == set(objective.metric_names)
-    # The projector's last normalisation has neither scale nor offset.
+    # The projector's last normalization has neither scale nor offset.
     np.testing.assert_allclose(z.mean(axis=0), np.zeros((2, 6)), atol=1e-5)
 
 

@@ -269,7 +269,7 @@ def test_a_failure_leaves_its_traceback(tmp_path):
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"epochs": 2.5}, "`epochs`"),
         ({"objective": "dyno"}, "Did you mean `dino`"),
-        ({"pairing": "neighbour"}, "`pairing` to be one of"),
+        ({"pairing": "neighbor"}, "`pairing` to be one of"),
         ({"precision": "float8"}, "`precision` to be one of"),
         ({"batch_size": 100}, "`batch_size` of at most the 32 training images"),
         ({"warmup_epochs": 3}, "`warmup_epochs` of at most"),
