@@ -76,6 +76,7 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
     assert "--overwrite" in err
 
 
+@pytest.mark.slow
 def test_export_from_a_checkpoint(finished, tmp_path, capsys):
     """The same features, in every form, also of a run that isn't finished."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
@@ -165,6 +166,7 @@ def test_home_is_home_in_every_path(images, tmp_path, monkeypatch, capsys):
         assert "none" in err or str(tmp_path) in err
 
 
+@pytest.mark.slow
 def test_several_folders_and_two_devices_in_a_process_of_its_own(images, tmp_path):
     """Reading the images used to fix TensorFlow's devices before there were two."""
     folders = [f"--data_dir={images / 'train' / name}" for name in ("dark", "bright")]

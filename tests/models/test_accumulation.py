@@ -49,12 +49,14 @@ def test_parts_equal_the_whole(whole, replicas, two_replicas):
     assert int(parts.optimizer.iterations.numpy()) == 3
 
 
+@pytest.mark.slow
 def test_compiled_parts_equal_inline_ones():
     inline = trained(tiny.dino, 2, run_eagerly=True)
     compiled = trained(tiny.dino, 2, jit_compile=True)
     tiny.assert_states_equal(tiny.state(inline), tiny.state(compiled), 1e-5)
 
 
+@pytest.mark.slow
 def test_dropout_draws_the_same_when_parts_are_run_twice():
     """Embeddings computed first and those the gradient is taken of must be the same."""
     model = build(ToyContrast, 2, drop_path_rate=0.5)

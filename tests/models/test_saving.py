@@ -38,6 +38,7 @@ def fit(model, epochs, initial_epoch=0, **kwargs):
     model.fit(batches, epochs=epochs, initial_epoch=initial_epoch, verbose=0, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRINGS)
 def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, name):
     model = build(name)
@@ -65,6 +66,7 @@ def assert_same(first, second):
         np.testing.assert_array_equal(value, states[1][name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
     whole = build()
     fit(whole, 5, callbacks=[callbacks.Backup(tmp_path / "whole")])
@@ -170,6 +172,7 @@ def test_an_uncompiled_model_saves_and_loads(tmp_path):
     np.testing.assert_allclose(loaded.embed(tiny.images()), model.embed(tiny.images()))
 
 
+@pytest.mark.slow
 def test_a_file_of_version_0_2_is_read_and_goes_on():
     """Written when the training step was three objects; names and order of its parts are the same.
 

@@ -80,6 +80,7 @@ def test_every_student_variable_moves_and_the_teacher_follows():
     assert int(model.optimizer.iterations.numpy()) == 1
 
 
+@pytest.mark.slow
 def test_temperature_zero_equals_self_pairing():
     """Same draws, same order: the partner of every image is itself in both."""
     adaptive = pairing.AdaptiveWindow(tiny.NUM_IMAGES, window=1, topk=4, temperature=0.0)
@@ -90,6 +91,7 @@ def test_temperature_zero_equals_self_pairing():
     tiny.assert_states_equal(tiny.state(models[0]), tiny.state(models[1]), 0.0)
 
 
+@pytest.mark.slow
 def test_window_opens_after_w_epochs_and_partners_change():
     augment = DINOAugment(
         MultiCrop(tiny.SIZE, (1.0, 1.0), ratio=(1.0, 1.0)), first=[], second=[], local=[]
@@ -268,6 +270,7 @@ def test_integers_of_an_unknown_range_are_refused(untrained):
         untrained.embed(tiny.images().astype("int32"))
 
 
+@pytest.mark.slow
 def test_a_second_fit_goes_on_with_fresh_epochs():
     """It used to begin with the order and the crops of epoch 0 again."""
     once, twice = (tiny.model(augment=tiny.crops_only()) for _ in range(2))
@@ -325,6 +328,7 @@ def test_any_layer_can_be_part_of_a_backbone():
     np.testing.assert_array_equal(model.teacher.get_weights()[0], model.student.get_weights()[0])
 
 
+@pytest.mark.slow
 def test_arguments_of_fit_by_position_and_a_single_callback(caplog):
     model = tiny.model()
     ends = []
@@ -372,6 +376,7 @@ def test_a_pairing_by_name_is_refused():
         SelfDistillation(tiny.vit(), tiny.dino(), pairing="adasim")
 
 
+@pytest.mark.slow
 def test_fit_again_on_images_of_another_size():
     """Keras traced the step with unknown shapes the second time, which the crops can't have."""
     model = tiny.model(bank=None, pairs=pairing.SelfPairing(), run_eagerly=False)
@@ -381,6 +386,7 @@ def test_fit_again_on_images_of_another_size():
         assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_default_augmentation_is_two_views_at_the_backbones_size():
     model = SelfDistillation(tiny.vit(), tiny.dino())
     model.compile(optimizers.AdamW(1e-3, 0.0))
