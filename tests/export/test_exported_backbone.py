@@ -1,3 +1,4 @@
+import functools
 import json
 
 import keras
@@ -37,33 +38,37 @@ def _moved(backbone, before):
     ]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[("convolutional", False), ("convolutional", True), ("transformer", False)],
-    ids=lambda param: "-".join(map(str, param)),
-)
-def fine_tuned(request, folders):
-    """A fine-tuned model, its backbone, the weights before, the losses."""
-    name, jit_compile = request.param
-    # XLA takes long to compile a transformer, and sees nothing in it that it doesn't see in the
-    # other; as a graph it is fine-tuned in test_fresh_process.
-    model, backbone = _classifier(folders[name], jit_compile, run_eagerly=name == "transformer")
-    before = [v.numpy() for v in backbone.weights]
-    losses = model.fit(IMAGES, LABELS, epochs=8, verbose=0).history["loss"]
-    return model, backbone, before, losses
+@pytest.fixture(scope="module")
+def fine_tuned(folders):
+    """Fine-tunes a backbone once; returns the model, backbone, weights before, and losses."""
+
+    @functools.cache
+    def fine_tune(name, jit_compile):
+        keras.utils.set_random_seed(0)
+        # XLA takes long to compile a transformer, and sees nothing in it that it doesn't see in
+        # the other; as a graph it is fine-tuned in test_fresh_process.
+        model, backbone = _classifier(folders[name], jit_compile, run_eagerly=name == "transformer")
+        before = [v.numpy() for v in backbone.weights]
+        losses = model.fit(IMAGES, LABELS, epochs=8, verbose=0).history["loss"]
+        return model, backbone, before, losses
+
+    return fine_tune
 
 
 @pytest.mark.slow
-def test_fine_tuning_with_adamw(fine_tuned):
-    _, backbone, before, losses = fine_tuned
+@pytest.mark.parametrize(
+    ("name", "jit_compile"),
+    [("convolutional", False), ("convolutional", True), ("transformer", False)],
+)
+def test_fine_tuning_with_adamw(fine_tuned, name, jit_compile):
+    _, backbone, before, losses = fine_tuned(name, jit_compile)
     assert losses[-1] < losses[0]
     assert all(_moved(backbone, before)[: len(backbone.trainable_variables)])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fine_tuned", [("transformer", False)], indirect=True)
 def test_fine_tuned_model_is_exported_again(fine_tuned, tmp_path):
-    model = fine_tuned[0]
+    model, *_ = fine_tuned("transformer", False)
     model.export(tmp_path / "again", verbose=False)
     served = tf.saved_model.load(tmp_path / "again")
     np.testing.assert_allclose(served.serve(IMAGES), model(IMAGES), atol=1e-6)

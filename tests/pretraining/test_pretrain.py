@@ -222,11 +222,11 @@ def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
 
 
 @pytest.mark.slow
-def test_in_a_thread(tmp_path, finished, images):
+def test_in_a_thread(tmp_path):
     """And twice in a process: the other tests are runs too."""
     results = []
     run = threading.Thread(
-        target=lambda: results.append(pretrain(images, tmp_path / "run", epochs=1))
+        target=lambda: results.append(pretrain(tiny.images(), tmp_path / "run", epochs=1))
     )
     run.start()
     run.join()
