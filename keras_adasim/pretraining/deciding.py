@@ -118,8 +118,8 @@ class Decision:
 
 
 def name_of(part):
-    """What names a part in settings and files: itself, or what the user built."""
-    return part if isinstance(part, str) else f"{type(part).__name__} {part.name}"
+    """What names a part in settings and files: itself, or the class of what the user built."""
+    return part if isinstance(part, str) else type(part).__name__
 
 
 def remembered(value):
