@@ -18,6 +18,7 @@ def run(script, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["import keras_adasim, keras", "import keras, keras_adasim"])
 def test_keras_knows_the_classes(order):
     done = run(f"{order}; {KNOWN}; assert keras_adasim.__version__")
@@ -26,6 +27,7 @@ def test_keras_knows_the_classes(order):
         assert not done.stderr  # TensorFlow's notes used to bury what commands print.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "word"),
     [
@@ -41,6 +43,7 @@ def test_other_backends_are_refused_in_a_line(environment, word):
     assert word in last
 
 
+@pytest.mark.slow
 def test_the_command_is_refused_in_one_line():
     done = run(
         "import sys; sys.argv = ['bin/keras-adasim']; import keras_adasim", KERAS_BACKEND="torch"

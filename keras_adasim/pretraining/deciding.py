@@ -5,7 +5,7 @@ import inspect
 import tensorflow as tf
 
 from keras_adasim.backbones import PRESETS
-from keras_adasim.pretraining import choosing
+from keras_adasim.pretraining import choosing, surroundings
 from keras_adasim.pretraining.settings import (
     AXES,
     MACHINE,
@@ -40,8 +40,8 @@ class Decision:
         self.given = {name: checked(name, value) for name, value in given.items()}
         self.earlier = earlier
         self._kept = {} if earlier is None else earlier["settings"]
-        if self._kept and self.given.get("backbone") == "auto":
-            del self.given["backbone"]  # Chosen at the start, maybe on another machine.
+        for name in [n for n, value in self.given.items() if value == "auto" and n in self._kept]:
+            del self.given[name]  # Chosen at the start, maybe on another machine.
         self._chooses = earlier is None and defaults is None
         check_unchanged(self.given, self._kept)
         self._fixed = {**(defaults or {}), **self._kept, **self.given}
@@ -95,6 +95,8 @@ class Decision:
         values = {**applicable(axes), **chosen, **own, **self._fixed}
         if values["channels"] == 1 and not {"mean", "std"} & {*own, *self._fixed}:
             values |= {"mean": (0.45,), "std": (0.22,)}  # About ImageNet's, in gray.
+        if values["precision"] == "auto":
+            values["precision"] = surroundings.precision_here()
         known = {*applicable(axes), *AXES}
         self.values = {name: value for name, value in values.items() if name in known}
         self.reasons = {

@@ -69,7 +69,7 @@ def pretrain(
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
     # What equals the signature's default may not have been passed at all.
-    given = {name: value for name, value in axes.items() if value is not SETTINGS[name].default}
+    given = {name: value for name, value in axes.items() if value != SETTINGS[name].default}
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
@@ -77,13 +77,14 @@ def pretrain(
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
         sources = building.open_sources(data, test_data, **decision.pick(building.open_sources))
         model, dataset = build(sources[0], strategy, decision, augment)
-        folder.check_images(earlier, len(sources[0]))
+        what = len(sources[0]), augment and type(augment).__name__
+        folder.check(earlier, *what, decision["epochs"])
         print_plan(model, dataset, sources, decision, folder, fresh)
         if dry_run:
             return None
         if fresh:
             folder.set_aside()
-        folder.begin(decision.to_remember(), len(sources[0]))
+        folder.begin(decision.to_remember(), *what)
         with folder.records_failures():
             return train(model, dataset, sources, decision, folder, callbacks)
 
@@ -123,7 +124,8 @@ def build(source, strategy, decision, augment=None):
             augment=augment or building.make_augment(crops, **decision.pick(building.make_augment)),
             momentum=building.make_momentum(steps, **decision.pick(building.make_momentum)),
         )
-        building.load_weights(model, **decision.pick(building.load_weights))
+        if decision.earlier is None:  # Else the checkpoint has them.
+            building.load_weights(model, **decision.pick(building.load_weights))
         model.compile(
             building.make_optimizer(decision, steps, len(dataset)),
             jit_compile=building.compiles(decision["xla"], student, steps),

@@ -50,6 +50,12 @@ def reopen(folder):
             f"Expected the folder of a run with a finished epoch. Received: {folder.path}, which "
             "has no checkpoint."
         )
+    if earlier["augment"]:
+        raise ValueError(
+            f"Expected a run with our augmentation. Received: {folder.path}, which had "
+            f"{earlier['augment']}, known to its own process alone. Its `saved_model` has what it "
+            "learned, once it is finished."
+        )
     decision = Decision({}, earlier)
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
         source = NoImages(earlier["images"], decision["channels"])

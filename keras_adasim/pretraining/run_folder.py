@@ -75,28 +75,44 @@ class RunFolder:
             "pass `fresh`, which keeps it under another name."
         )
 
-    def check_images(self, earlier, images):
-        """Raises ValueError if a run goes on with another number of images."""
-        if earlier and earlier["images"] != images:
+    def check(self, earlier, images, augment, epochs):
+        """Raises ValueError if a run can't go on with what it gets now.
+
+        Args:
+            earlier: What `recall` returned.
+            images: Number of training images.
+            augment: Name of the user's own augmentation, or None.
+            epochs: Epochs to train in all.
+        """
+        for name, now in (("images", images), ("augment", augment)):
+            if earlier and earlier[name] != now:
+                raise ValueError(
+                    f"Expected `{name}` to be {earlier[name]}, with which the run in {self.path} "
+                    f"was started. Received: {name}={now}. Pass what it was started with, choose "
+                    "another `out`, or start anew with `fresh`."
+                )
+        if earlier and epochs < self.finished_epochs:
             raise ValueError(
-                f"Expected the {earlier['images']} images that the run in {self.path} was started "
-                f"with. Received: {images} images. Pass those, choose another `out`, or start anew "
-                "with `fresh`."
+                f"Expected `epochs` of at least {self.finished_epochs}, as many as the run in "
+                f"{self.path} has behind it. Received: epochs={epochs}. Leave it out, or start "
+                "anew with `fresh`."
             )
 
-    def begin(self, settings, images):
+    def begin(self, settings, images, augment):
         """Writes down what a run is started or goes on with.
 
         Args:
             settings: Dict.
             images: Number of training images.
+            augment: Name of the user's own augmentation, or None.
         """
         if not self.finished_epochs:
             # What an earlier start measured belongs to other weights.
             for file in (self._start, self.result, self.log):
                 file.unlink(missing_ok=True)
             shutil.rmtree(self.tensorboard, ignore_errors=True)
-        write_json(self._settings, {"format": FORMAT, "images": images, "settings": settings})
+        content = {"format": FORMAT, "images": images, "augment": augment, "settings": settings}
+        write_json(self._settings, content)
         self.traceback.unlink(missing_ok=True)
 
     def set_aside(self):

@@ -21,7 +21,7 @@ def of_a_run(seed, precision):
 
     Args:
         seed: Non-negative integer.
-        precision: Name of a dtype policy, or "auto": mixed_bfloat16 on a GPU, else float32.
+        precision: Name of a dtype policy, or "auto": that of `precision_here`.
     """
     policy, level = keras.mixed_precision.dtype_policy(), tf.get_logger().level
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
@@ -31,10 +31,9 @@ def of_a_run(seed, precision):
     try:
         tf.get_logger().setLevel(logging.WARNING)  # Not a line for every exchange of devices.
         keras.utils.set_random_seed(seed)
-        if precision == "auto":
-            gpu = bool(tf.config.list_physical_devices("GPU"))
-            precision = "mixed_bfloat16" if gpu else "float32"
-        keras.mixed_precision.set_global_policy(precision)
+        keras.mixed_precision.set_global_policy(
+            precision_here() if precision == "auto" else precision
+        )
         yield
     finally:
         tf.get_logger().setLevel(level)
@@ -44,6 +43,11 @@ def of_a_run(seed, precision):
         for name, value in zip(KERAS_SEEDS, keras_seeds, strict=True):
             global_state.set_global_attribute(name, value)
         tensorflow._seed, tensorflow._rng = tensorflow_seed
+
+
+def precision_here():
+    """The dtype policy that suits the machine: mixed_bfloat16 on a GPU, else float32."""
+    return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
 class Stopped(KeyboardInterrupt):

@@ -1,12 +1,15 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_adasim import SelfDistillation, data, evaluation, objectives, pairing
 from keras_adasim.callbacks import Measures, measures
 from tests.callbacks.models import FakeBank, Watched, fit
 from tests.models import tiny
 
+# TensorFlow says so whenever functions run eagerly.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
 LABELS = [0, 0, 0, 1, 1, 0]
 IDS = [[0, 1, 3], [1, 0, 2], [5, 4, 3], [3, 4, 0], [4, 3, 0], [1, 2, 3]]
 LATER = [[0, 3, 2], [2, 1, 0], [1, 4, 0], [3, 5, 1], [4, 3, 0], [1, 0, 2]]
@@ -26,7 +29,7 @@ class Search(keras.callbacks.Callback):
 
 def _fit(model, labels=None, epochs=2, others=(), **kwargs):
     callback = Measures(labels=labels, **kwargs)
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     return fit(model, epochs, [*others, callback]).history, callback
 
 
@@ -100,7 +103,7 @@ def test_churn_where_not_every_epoch_is_measured():
         on_epoch_end=lambda epoch, logs: logged.append(logs.get("neighbor_churn"))
     )
     model = _recorded()
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     fit(model, 5, [Search(IDS, LATER, IDS, LATER, LATER), Measures(every=2), watch])
     churn = _churn_one_by_one(LATER, IDS)
     assert logged == [None, pytest.approx(churn), None, pytest.approx(churn), 0.0]
@@ -120,6 +123,14 @@ def test_labels_of_another_data_set():
 
 
 # --- features --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eager():
+    """For what is no matter of graphs, which take seconds to make."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def _model(num_local=0, **kwargs):
@@ -148,6 +159,7 @@ def _unit(features):
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_features_of_all_images():
     model = tiny.model()
     measured = Measures(_source())
@@ -169,7 +181,7 @@ def _whole(batch):
     return [batch["images"], batch["partners"]]
 
 
-def test_a_sample_drawn_once():
+def test_a_sample_drawn_once(eager):
     model = tiny.model(augment=_whole)
     callbacks = [Measures(_source(), max_images=9, batch_size=4, seed=seed) for seed in (0, 0, 1)]
     for each in callbacks:
@@ -183,7 +195,7 @@ def test_a_sample_drawn_once():
 
 
 @pytest.mark.parametrize("kind", ["first", "second", "mean"])
-def test_staleness_is_the_distance_from_the_feature_that_would_be_written(kind):
+def test_staleness_is_the_distance_from_the_feature_that_would_be_written(eager, kind):
     model = _model(neighbor_feature=kind, num_local=1)
     measured = Measures(_source(), max_images=12)
     measured.set_model(model)
@@ -202,9 +214,9 @@ def test_staleness_is_the_distance_from_the_feature_that_would_be_written(kind):
     assert expected > 0.01
 
 
-def test_all_values_of_a_run():
+def test_all_values_of_a_run(eager):
     model, measured = _model(), Measures(_source(), _source().labels)
-    history = model.fit(tiny.dataset(model), epochs=3, verbose=0, callbacks=[measured]).history
+    history = model.fit(tiny.dataset(model, 16), epochs=3, verbose=0, callbacks=[measured]).history
     lengths = {name: len(values) for name, values in history.items()}
     once = ("rank_me", "alpha_req", "uniformity", "alignment", "staleness")
     assert {lengths[name] for name in (*once, "partner_purity", "neighbor_purity")} == {3}
@@ -214,7 +226,7 @@ def test_all_values_of_a_run():
     )
 
 
-def test_augmentation_of_ones_own():
+def test_augmentation_of_ones_own(eager):
     # Whole images stand in for the views that can't be made here.
     model = tiny.model(augment=_whole)
     measured = Measures(_source())
@@ -225,7 +237,7 @@ def test_augmentation_of_ones_own():
     assert values["staleness"] == pytest.approx(0, abs=1e-5)
 
 
-def test_images_of_several_sizes_and_a_model_without_teacher_or_bank(tmp_path):
+def test_images_of_several_sizes_and_a_model_without_teacher_or_bank(eager, tmp_path):
     for place, size in enumerate((20, 24, 30, 22)):
         pixels = np.random.default_rng(place).integers(0, 256, (size, size, 3), np.uint8)
         keras.utils.save_img(tmp_path / f"{place}.png", pixels, scale=False)

@@ -20,7 +20,7 @@ def _colors(count, size=4, seed=0):
 
 def _fit(callback, epochs=2, **kwargs):
     model = Watched()
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     return fit(model, epochs, [callback], **kwargs).history
 
 
@@ -84,7 +84,7 @@ def test_every_and_the_last_epoch():
         on_epoch_end=lambda epoch, logs: logged.append("knn_top1" in logs)
     )
     model = Watched()
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     fit(model, 5, [OnlineKNN(_colors(30), k=3, every=2), watch])
     assert logged == [False, True, False, True, True]
 

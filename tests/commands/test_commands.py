@@ -1,5 +1,6 @@
 """A run from the command line, and what the other commands make of it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -30,13 +31,21 @@ def images(tmp_path_factory):
     return make_images(tmp_path_factory.mktemp("data") / "images")
 
 
+@contextlib.contextmanager
+def eager():
+    """A run's own graphs are made in other tests; tracing would take most of the time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, images):
-    """The folder of a run; eager, since tracing would take most of the time."""
+    """The folder of a run."""
     out = tmp_path_factory.mktemp("runs") / "run"
-    tf.config.run_functions_eagerly(True)
-    pretrain.main([f"--data_dir={images}", f"--out={out}", *SMALL], program="keras-adasim pretrain")
-    tf.config.run_functions_eagerly(False)
+    argv = [f"--data_dir={images}", f"--out={out}", *SMALL]
+    with eager():
+        pretrain.main(argv, program="keras-adasim pretrain")
     return out
 
 
@@ -67,6 +76,7 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
     assert "--overwrite" in err
 
 
+@pytest.mark.slow
 def test_export_from_a_checkpoint(finished, tmp_path, capsys):
     """The same features, in every form, also of a run that isn't finished."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
@@ -86,8 +96,10 @@ def test_export_from_a_checkpoint(finished, tmp_path, capsys):
     assert "no checkpoint" in err
 
 
-def test_the_second_call_goes_on(finished, images, capsys):
-    status, out, err = run(capsys, "pretrain", f"--data_dir={images}", f"--out={finished}")
+def test_the_second_call_goes_on(finished, images, capsys, monkeypatch):
+    monkeypatch.setattr(export, "export_backbone", lambda *args, **kwargs: None)
+    with eager():
+        status, out, err = run(capsys, "pretrain", f"--data_dir={images}", f"--out={finished}")
     assert status == 0, err
     assert "goes on after epoch 1" in out
     flags = [f"--data_dir={images}", f"--out={finished}", "--out_dim=8"]
@@ -154,6 +166,7 @@ def test_home_is_home_in_every_path(images, tmp_path, monkeypatch, capsys):
         assert "none" in err or str(tmp_path) in err
 
 
+@pytest.mark.slow
 def test_several_folders_and_two_devices_in_a_process_of_its_own(images, tmp_path):
     """Reading the images used to fix TensorFlow's devices before there were two."""
     folders = [f"--data_dir={images / 'train' / name}" for name in ("dark", "bright")]

@@ -4,6 +4,8 @@ import keras
 
 from keras_adasim import backbones
 
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+
 
 def convolutional(synchronized=False, channels=3):
     """Convolution, BatchNormalization and dropout: everything that differs in training."""

@@ -1,3 +1,4 @@
+import functools
 import json
 
 import keras
@@ -6,21 +7,18 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim.export import ExportedBackbone, export_backbone, load_backbone
-from tests.export.backbones import convolutional, tiny, transformer
+from tests.export.backbones import tiny
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.integers(0, 256, (16, 20, 18, 3), np.uint8), np.arange(16) % 3
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("export")
-    export_backbone(convolutional(), root / "convolutional", 16)
-    export_backbone(transformer(), root / "transformer", 16)
-    return {name: root / name for name in ("convolutional", "transformer")}
+def folders(exports):
+    return exports[1]
 
 
-def _classifier(folder, jit_compile=False, trainable=True):
+def _classifier(folder, jit_compile=False, trainable=True, run_eagerly=True):
     images = keras.Input((None, None, 3), dtype="uint8")
     backbone = load_backbone(folder)
     backbone.trainable = trainable
@@ -29,6 +27,7 @@ def _classifier(folder, jit_compile=False, trainable=True):
         keras.optimizers.AdamW(1e-2),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=jit_compile,
+        run_eagerly=run_eagerly,
     )
     return model, backbone
 
@@ -39,23 +38,45 @@ def _moved(backbone, before):
     ]
 
 
-# XLA takes long to compile a transformer, and sees nothing in it that it doesn't see here.
+@pytest.fixture(scope="module")
+def fine_tuned(folders):
+    """Fine-tunes a backbone once; returns the model, backbone, weights before, and losses."""
+
+    @functools.cache
+    def fine_tune(name, jit_compile):
+        keras.utils.set_random_seed(0)
+        # XLA takes long to compile a transformer, and sees nothing in it that it doesn't see in
+        # the other; as a graph it is fine-tuned in test_fresh_process.
+        model, backbone = _classifier(folders[name], jit_compile, run_eagerly=name == "transformer")
+        before = [v.numpy() for v in backbone.weights]
+        losses = model.fit(IMAGES, LABELS, epochs=8, verbose=0).history["loss"]
+        return model, backbone, before, losses
+
+    return fine_tune
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "jit_compile"),
     [("convolutional", False), ("convolutional", True), ("transformer", False)],
 )
-def test_fine_tuning_with_adamw(folders, name, jit_compile):
-    model, backbone = _classifier(folders[name], jit_compile)
-    before = [v.numpy() for v in backbone.weights]
-    losses = model.fit(IMAGES, LABELS, epochs=8, verbose=0).history["loss"]
+def test_fine_tuning_with_adamw(fine_tuned, name, jit_compile):
+    _, backbone, before, losses = fine_tuned(name, jit_compile)
     assert losses[-1] < losses[0]
     assert all(_moved(backbone, before)[: len(backbone.trainable_variables)])
 
 
+@pytest.mark.slow
+def test_fine_tuned_model_is_exported_again(fine_tuned, tmp_path):
+    model, *_ = fine_tuned("transformer", False)
+    model.export(tmp_path / "again", verbose=False)
+    served = tf.saved_model.load(tmp_path / "again")
+    np.testing.assert_allclose(served.serve(IMAGES), model(IMAGES), atol=1e-6)
+
+
 def test_fine_tuning_on_two_replicas(folders, two_replicas):
     with two_replicas.scope():
-        model, backbone = _classifier(folders["convolutional"])
+        model, backbone = _classifier(folders["convolutional"], run_eagerly=False)
     before = [v.numpy() for v in backbone.weights]
     losses = model.fit(IMAGES, LABELS, epochs=8, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
@@ -99,15 +120,6 @@ def test_safe_mode_refuses_to_run_a_saved_model(folders, tmp_path):
     model.save(tmp_path / "model.keras")
     with pytest.raises(ValueError, match=r"safe_mode=False.*SavedModels are programs"):
         keras.saving.load_model(tmp_path / "model.keras")
-
-
-@pytest.mark.slow
-def test_fine_tuned_model_is_exported_again(folders, tmp_path):
-    model, _ = _classifier(folders["transformer"])
-    model.fit(IMAGES, LABELS, verbose=0)
-    model.export(tmp_path / "again", verbose=False)
-    served = tf.saved_model.load(tmp_path / "again")
-    np.testing.assert_allclose(served.serve(IMAGES), model(IMAGES), atol=1e-6)
 
 
 def test_any_float_type_is_accepted(folders):

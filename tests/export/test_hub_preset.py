@@ -54,6 +54,7 @@ def test_preset(trained, tmp_path):
     np.testing.assert_allclose(converted, ours, atol=1e-2)  # It rounds to bytes.
 
 
+@pytest.mark.slow
 def test_files(trained, tmp_path):
     """Two kinds of file that training goes on from."""
     expected = trained.teacher(IMAGES)["features"]

@@ -11,22 +11,18 @@ from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.export import export_backbone, load_backbone, preprocess
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from tests.export.backbones import convolutional, tiny, transformer
+from tests.export.backbones import MEAN, STD, convolutional, tiny, transformer
 
-MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(exports):
     """The two backbones and their exports, read by plain TensorFlow."""
-    models = {"convolutional": convolutional(), "transformer": transformer()}
-    loaded = {}
-    for name, model in models.items():
-        path = tmp_path_factory.mktemp("export") / name
-        export_backbone(model, path, 16, MEAN, STD, last_blocks=2)
-        loaded[name] = tf.saved_model.load(path)
-        loaded[name].folder = path
+    models, folders = exports
+    loaded = {name: tf.saved_model.load(folder) for name, folder in folders.items()}
+    for name, folder in folders.items():
+        loaded[name].folder = folder
     return models, loaded
 
 
@@ -111,12 +107,12 @@ def test_intermediate_class_tokens(exported):
 
 
 @pytest.mark.slow
-def test_shallow_transformer_gives_the_blocks_it_has(tmp_path):
+def test_shallow_transformer_gives_the_blocks_it_has(exports, tmp_path):
     # The default of four blocks used to fail for a depth of two.
-    export_backbone(transformer(depth=2), tmp_path / "vit", 16)
-    assert Metadata.read(tmp_path / "vit").last_blocks == 2
-    with pytest.raises(ValueError, match=r"between 1 and depth=2.*Received: n=3"):
-        export_backbone(transformer(depth=2), tmp_path / "other", 16, last_blocks=3)
+    assert exports[0]["transformer"].depth == 2
+    assert Metadata.read(exports[1]["transformer"]).last_blocks == 2
+    with pytest.raises(ValueError, match=r"between 1 and depth=1.*Received: n=2"):
+        export_backbone(transformer(depth=1), tmp_path / "other", 16, last_blocks=2)
 
 
 def test_gray_images(tmp_path):
@@ -140,8 +136,9 @@ def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
         if hasattr(layer, "rate"):
             layer.rate = 0.0
     model = _self_distillation(teacher, student, mean=MEAN, std=STD)
-    export_backbone(model, tmp_path / "vit", 16)
+    export_backbone(model, tmp_path / "vit", 16, last_blocks=1)
     assert max(rates) > 0
+    assert Metadata.read(tmp_path / "vit").last_blocks == 1
     assert all(layer.rate == 0 for layer in sublayers(teacher) if hasattr(layer, "rate"))
     assert Metadata.read(tmp_path / "vit").mean == list(MEAN)
     loaded = tf.saved_model.load(tmp_path / "vit")
@@ -151,16 +148,24 @@ def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
     assert np.abs(first - second).max() > 1e-3
 
 
-def test_frozen_and_synchronized_layers_are_ready_for_training_and_left_as_they_were(tmp_path):
+@pytest.fixture(scope="module")
+def synchronized(tmp_path_factory):
+    """A backbone with frozen and synchronized layers, after its export, and the folder of that."""
     model = convolutional(synchronized=True)
     model.trainable = False
     model.layers[1].trainable = True
-    export_backbone(model, tmp_path / "cnn", 16)
+    path = tmp_path_factory.mktemp("synchronized") / "cnn"
+    export_backbone(model, path, 16)
+    return model, path
+
+
+def test_frozen_and_synchronized_layers_are_ready_for_training_and_left_as_they_were(synchronized):
+    model, path = synchronized
     assert [layer.trainable for layer in model.layers] == [False, True, False, False, False] + [
         False
     ] * (len(model.layers) - 5)
     assert model.layers[2].synchronized
-    loaded = tf.saved_model.load(tmp_path / "cnn")
+    loaded = tf.saved_model.load(path)
     assert len(loaded.trainable_variables) == 3
     before = loaded.non_trainable_variables[0].numpy()
     loaded.train(IMAGES)
@@ -287,9 +292,8 @@ def test_training_goes_on_from_an_export(tmp_path, exported):
         ]
 
 
-def test_synchronized_layers_stay_so_where_training_goes_on(tmp_path):
-    export_backbone(convolutional(synchronized=True), tmp_path / "cnn", 16)
-    layers = sublayers(backbones.get(tmp_path / "cnn"))
+def test_synchronized_layers_stay_so_where_training_goes_on(synchronized):
+    layers = sublayers(backbones.get(synchronized[1]))
     assert [layer.synchronized for layer in layers if hasattr(layer, "synchronized")] == [True]
 
 

@@ -22,8 +22,9 @@ def batch_feature(arrays, step, feature):
 def test_equals_the_official_sequence(golden, feature, chunk_size):
     arrays, sizes = golden("bank_sequence")
     bank = NeighborBank(sizes["images"], sizes["dim"], sizes["neighbors"], chunk_size=chunk_size)
+    look_up_and_write = tf.function(bank)
     for step, indices in enumerate(arrays["batch_indices"]):
-        bank(indices, tf.constant(batch_feature(arrays, step, feature)))
+        look_up_and_write(indices, tf.constant(batch_feature(arrays, step, feature)))
         expected = {
             name: arrays[f"{feature}/{name}"][step]
             for name in ("bank_after_batch", "similarities_after_batch", "neighbor_ids_after_batch")

@@ -72,19 +72,25 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("case", CASES)
-def test_two_replicas_equal_one_device(two_replicas, case, jit_compile):
-    one = build(case, jit_compile=False)
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    """A case's name, and the state that training on one device ends in."""
+    one = build(request.param)
     tiny.train(one)
+    return request.param, tiny.state(one)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_two_replicas_equal_one_device(two_replicas, case, jit_compile):
+    name, expected = case
     with two_replicas.scope():
-        two = build(case, jit_compile)
+        two = build(name, jit_compile)
     tiny.train(two)
-    tiny.assert_states_equal(tiny.state(one), tiny.state(two), 1e-5)
+    tiny.assert_states_equal(expected, tiny.state(two), 1e-5)
     tiny.assert_copies_equal(two)
 
 
-def build(case, jit_compile):
+def build(case, jit_compile=False):
     keras.utils.set_random_seed(1)
     backbone, objective = (make() for make in CASES[case])
     optimizer = optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3)

@@ -18,6 +18,12 @@ from keras_adasim.augment import DINOAugment, MultiCrop
 from tests.models import tiny
 
 
+@pytest.fixture(scope="module")
+def untrained():
+    """A model for tests that change nothing in it."""
+    return tiny.model()
+
+
 def fit_twice(strategy, **kwargs):
     """The same three steps on one device and under a strategy."""
     one = tiny.model(**{name: make() for name, make in kwargs.items()})
@@ -49,7 +55,9 @@ def test_compiled_equals_inline(replicas, two_replicas):
     states = []
     for jit_compile in (False, True):
         with strategy.scope():
-            model = tiny.model(jit_compile=jit_compile, augment=tiny.crops_only(1))
+            model = tiny.model(
+                jit_compile=jit_compile, run_eagerly=False, augment=tiny.crops_only(1)
+            )
         tiny.train(model)
         tiny.assert_copies_equal(model)
         states.append(tiny.state(model))
@@ -72,16 +80,18 @@ def test_every_student_variable_moves_and_the_teacher_follows():
     assert int(model.optimizer.iterations.numpy()) == 1
 
 
+@pytest.mark.slow
 def test_temperature_zero_equals_self_pairing():
     """Same draws, same order: the partner of every image is itself in both."""
     adaptive = pairing.AdaptiveWindow(tiny.NUM_IMAGES, window=1, topk=4, temperature=0.0)
     models = [tiny.model(pairs=adaptive), tiny.model(pairs=pairing.SelfPairing())]
     for model in models:
-        model.fit(tiny.dataset(model), epochs=3, verbose=0)
+        model.fit(tiny.dataset(model, 16), epochs=3, verbose=0)
     assert adaptive.distribution(np.arange(tiny.NUM_IMAGES))[2].any()
     tiny.assert_states_equal(tiny.state(models[0]), tiny.state(models[1]), 0.0)
 
 
+@pytest.mark.slow
 def test_window_opens_after_w_epochs_and_partners_change():
     augment = DINOAugment(
         MultiCrop(tiny.SIZE, (1.0, 1.0), ratio=(1.0, 1.0)), first=[], second=[], local=[]
@@ -93,7 +103,7 @@ def test_window_opens_after_w_epochs_and_partners_change():
         assert gate.any() == (epoch >= 2)
         if epoch < 2:
             np.testing.assert_array_equal(model.pairing.partners(everyone), everyone)
-        model.fit(tiny.dataset(model), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        model.fit(tiny.dataset(model, 16), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
 
 
 @pytest.mark.parametrize("feature", ["first", "second", "mean"])
@@ -164,12 +174,11 @@ def test_logs_have_the_loss_and_the_watchers():
     assert 0 < history["feature_std"][0] < 2
 
 
-def test_embed_is_the_teacher_on_prepared_images():
-    model = tiny.model()
+def test_embed_is_the_teacher_on_prepared_images(untrained):
     images = tiny.images()
-    features = model.embed(images, batch_size=10)
+    features = untrained.embed(images, batch_size=10)
     assert features.shape == (tiny.NUM_IMAGES, 16)
-    np.testing.assert_allclose(model.embed(images.astype("float32") / 255), features, atol=1e-5)
+    np.testing.assert_allclose(untrained.embed(images.astype("float32") / 255), features, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -191,16 +200,15 @@ def test_wrong_arguments_are_named(change, message):
 def test_pairings_without_neighbors_need_no_bank():
     for pairs in (pairing.SelfPairing(), pairing.LabelOracle(np.arange(32) % 4)):
         model = tiny.model(pairs=pairs, bank=None)
-        model.fit(tiny.dataset(model), epochs=1, verbose=0)
+        model.fit(tiny.dataset(model, 16), epochs=1, verbose=0)
         assert model.bank is None
 
 
-def test_foreign_data_sets_and_optimizers_are_refused():
-    model = tiny.model()
+def test_foreign_data_sets_and_optimizers_are_refused(untrained):
     with pytest.raises(ValueError, match="another pairing"):
-        model.fit(tiny.dataset(tiny.model()), verbose=0)
+        untrained.fit(tiny.dataset(tiny.model()), verbose=0)
     with pytest.raises(ValueError, match=r"keras_adasim\.optimizers"):
-        model.compile(keras.optimizers.Adam())
+        untrained.compile(keras.optimizers.Adam())
 
 
 @pytest.mark.parametrize(
@@ -210,24 +218,21 @@ def test_foreign_data_sets_and_optimizers_are_refused():
         ({"validation_data": np.zeros(3)}, "OnlineKNN"),
     ],
 )
-def test_arguments_that_would_break_an_epoch_are_refused(arguments, message):
-    model = tiny.model()
+def test_arguments_that_would_break_an_epoch_are_refused(untrained, arguments, message):
     with pytest.raises(ValueError, match=message):
-        model.fit(tiny.dataset(model), verbose=0, **arguments)
+        untrained.fit(tiny.dataset(untrained), verbose=0, **arguments)
 
 
-def test_other_data_than_pairs_is_refused():
-    model = tiny.model()
+def test_other_data_than_pairs_is_refused(untrained):
     for x in (tiny.images(), tf.data.Dataset.from_tensors(tiny.images())):
         with pytest.raises(ValueError, match="PairDataset"):
-            model.fit(x, verbose=0)
+            untrained.fit(x, verbose=0)
 
 
-def test_crops_of_data_set_and_model_must_agree():
+def test_crops_of_data_set_and_model_must_agree(untrained):
     """Crops of another size were trained on without a word."""
-    model = tiny.model()
     with pytest.raises(ValueError, match="same `crops`"):
-        model.fit(tiny.dataset(model, crops=MultiCrop(4)), verbose=0)
+        untrained.fit(tiny.dataset(untrained, crops=MultiCrop(4)), verbose=0)
 
 
 def test_what_is_no_backbone_or_objective_is_named():
@@ -259,17 +264,18 @@ def test_a_backbone_that_does_not_tell_its_size_needs_an_augmentation():
     assert model.embed(tiny.images()).shape == (tiny.NUM_IMAGES, 8)
 
 
-def test_integers_of_an_unknown_range_are_refused():
+def test_integers_of_an_unknown_range_are_refused(untrained):
     """Values from 0 to 255 in int32 were taken for floats from 0 to 1."""
     with pytest.raises(ValueError, match="uint8"):
-        tiny.model().embed(tiny.images().astype("int32"))
+        untrained.embed(tiny.images().astype("int32"))
 
 
+@pytest.mark.slow
 def test_a_second_fit_goes_on_with_fresh_epochs():
     """It used to begin with the order and the crops of epoch 0 again."""
     once, twice = (tiny.model(augment=tiny.crops_only()) for _ in range(2))
-    once.fit(tiny.dataset(once), epochs=2, verbose=0)
-    dataset = tiny.dataset(twice)
+    once.fit(tiny.dataset(once, 16), epochs=2, verbose=0)
+    dataset = tiny.dataset(twice, 16)
     for _ in range(2):
         twice.fit(dataset, epochs=1, verbose=0)
     tiny.assert_states_equal(tiny.state(once), tiny.state(twice), 0.0)
@@ -322,15 +328,17 @@ def test_any_layer_can_be_part_of_a_backbone():
     np.testing.assert_array_equal(model.teacher.get_weights()[0], model.student.get_weights()[0])
 
 
+@pytest.mark.slow
 def test_arguments_of_fit_by_position_and_a_single_callback(caplog):
     model = tiny.model()
     ends = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(epoch))
-    model.fit(tiny.dataset(model), None, None, 3, 0, callback)
+    model.fit(tiny.dataset(model, 16), None, None, 3, 0, callback)
     assert ends == [0, 1, 2]
-    model.fit(tiny.dataset(model), verbose=0)  # The window is full already.
+    model.fit(tiny.dataset(model, 16), verbose=0)  # The window is full already.
     assert "window" not in caplog.text
-    tiny.model().fit(tiny.dataset(tiny.model()).as_tf_dataset(), verbose=0)
+    other = tiny.model()
+    other.fit(tiny.dataset(other, 16).as_tf_dataset(), verbose=0)
     assert "epochs=1 is not larger than the window of 2" in caplog.text
 
 
@@ -340,17 +348,16 @@ def test_train_on_batch():
     assert np.isfinite(model.train_on_batch(batch)).all()
 
 
-def test_evaluate_says_what_to_use_instead():
+def test_evaluate_says_what_to_use_instead(untrained):
     with pytest.raises(ValueError, match="OnlineKNN"):
-        tiny.model().evaluate(tiny.images())
+        untrained.evaluate(tiny.images())
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (2, 8, 8, 3, 1)])
-def test_images_to_embed_have_four_axes(shape):
-    model = tiny.model()
+def test_images_to_embed_have_four_axes(untrained, shape):
     with pytest.raises(ValueError, match=r"\(B, H, W, C\)"):
-        model.embed(np.zeros(shape, np.uint8))
-    assert model.embed(np.zeros((0, 8, 8, 3), np.uint8)).shape == (0, 16)
+        untrained.embed(np.zeros(shape, np.uint8))
+    assert untrained.embed(np.zeros((0, 8, 8, 3), np.uint8)).shape == (0, 16)
 
 
 def test_a_float16_backbone_alone_has_its_loss_scaled():
@@ -358,11 +365,10 @@ def test_a_float16_backbone_alone_has_its_loss_scaled():
     assert model.loss_scale is not None
 
 
-def test_batches_without_indices_are_named():
-    model = tiny.model()
+def test_batches_without_indices_are_named(untrained):
     batch = {"images": tiny.images(), "partners": tiny.images()}
     with pytest.raises(ValueError, match="'indices'"):
-        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+        untrained.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
 
 
 def test_a_pairing_by_name_is_refused():
@@ -370,15 +376,17 @@ def test_a_pairing_by_name_is_refused():
         SelfDistillation(tiny.vit(), tiny.dino(), pairing="adasim")
 
 
+@pytest.mark.slow
 def test_fit_again_on_images_of_another_size():
     """Keras traced the step with unknown shapes the second time, which the crops can't have."""
-    model = tiny.model(bank=None, pairs=pairing.SelfPairing())
+    model = tiny.model(bank=None, pairs=pairing.SelfPairing(), run_eagerly=False)
     for size in (12, 16, 12):
         images = np.zeros((8, size, size, 3), np.uint8)
         dataset = data.PairDataset(data.ArraySource(images), model.pairing, batch_size=4)
         assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_default_augmentation_is_two_views_at_the_backbones_size():
     model = SelfDistillation(tiny.vit(), tiny.dino())
     model.compile(optimizers.AdamW(1e-3, 0.0))

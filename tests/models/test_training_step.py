@@ -67,9 +67,10 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_hooks_are_called_after_every_step_and_may_leave_fit():
     """A callback that stops a run only asks Keras to; and a signal comes between two steps."""
-    model = tiny.model(augment=tiny.crops_only())
+    model = tiny.model(augment=tiny.crops_only(), run_eagerly=False)
     steps = []
 
     def hook():
@@ -102,14 +103,15 @@ def test_hooks_are_a_plain_list_and_are_not_saved(tmp_path):
     assert keras.models.load_model(tmp_path / "model.keras").step_hooks == []
 
 
+@pytest.mark.slow
 def test_an_epoch_that_was_broken_off_is_begun_again():
     model = tiny.model(augment=tiny.crops_only())
-    dataset, begun = tiny.dataset(model), []
+    dataset, begun = tiny.dataset(model, 16), []
     set_epoch = dataset.set_epoch
     dataset.set_epoch = lambda epoch: begun.append(epoch) or set_epoch(epoch)
 
     def hook():
-        if int(model.optimizer.iterations.numpy()) == 6:
+        if int(model.optimizer.iterations.numpy()) == 3:
             raise Stop
 
     model.step_hooks.append(hook)

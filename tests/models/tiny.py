@@ -39,8 +39,11 @@ def model(
     bank="default",
     augment=None,
     compiled=True,
+    run_eagerly=None,
     **kwargs,
 ):
+    """A model; one for one device runs eagerly unless told otherwise, as three steps don't pay for
+    their graph."""
     keras.utils.set_random_seed(1)
     backbone = vit() if backbone is None else backbone
     crops = MultiCrop(SIZE, local_size=4, num_local=num_local)
@@ -57,7 +60,13 @@ def model(
         **kwargs,
     )
     if compiled:
-        built.compile(optimizer or optimizers.SGD(0.05, clipnorm=0.3), jit_compile=jit_compile)
+        if run_eagerly is None:
+            run_eagerly = not jit_compile and built.distribute_strategy.num_replicas_in_sync == 1
+        built.compile(
+            optimizer or optimizers.SGD(0.05, clipnorm=0.3),
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+        )
     return built
 
 

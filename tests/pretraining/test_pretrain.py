@@ -86,6 +86,7 @@ def test_a_finished_run_is_not_run_again_wherever_it_lies(finished, copy, images
     assert again["saved_model"] == str(copy / "saved_model")
 
 
+@pytest.mark.slow
 def test_what_was_chosen_at_the_start_is_kept(copy, images, capsys):
     """More epochs go on, and nothing else has to be passed again."""
     result = ka.pretrain(images, copy, small_backbone(), augment=tiny.crops_only(), epochs=3)
@@ -103,11 +104,16 @@ def test_settings_that_decide_the_weights_must_stay(copy, images):
         pretrain(images, copy, learning_rate=1.0)
     with pytest.raises(ValueError, match=r"`pairing`=adasim.*pairing=self"):
         pretrain(images, copy, pairing="self")
-    with pytest.raises(ValueError, match=r"24 images .* was started with.*12 images"):
+    with pytest.raises(ValueError, match=r"`images` to be 24.*images=12"):
         pretrain(images / "train" / "dark", copy)
+    with pytest.raises(ValueError, match=r"`epochs` of at least 2.*epochs=1"):
+        pretrain(images, copy, epochs=1)
+    with pytest.raises(ValueError, match=r"`augment` to be DINOAugment"):
+        pretrain(images, copy, augment=None)
     assert content(copy) == before
 
 
+@pytest.mark.slow
 def test_fresh_keeps_the_old_run_under_another_name(copy, images):
     kept = content(copy)["result.json"]["knn_after"]
     result = pretrain(images, copy, fresh=True, epochs=1, pairing="self")
@@ -121,6 +127,7 @@ def test_fresh_keeps_the_old_run_under_another_name(copy, images):
     assert (strange / "chapter.tex").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_never_blocks_its_name(copy, images):
     """One that died in its first epoch could be neither continued nor started again."""
     shutil.rmtree(copy / "checkpoints")
@@ -152,6 +159,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, images, finished
     assert "first, which goes on after epoch 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_images_without_labels_are_measured_too(tmp_path, images, capsys):
     """They used to end without a word on what was learned."""
     flat = images / "train" / "dark"
@@ -166,6 +174,7 @@ def test_images_without_labels_are_measured_too(tmp_path, images, capsys):
         pretrain(flat, tmp_path / "oracle", pairing="oracle")
 
 
+@pytest.mark.slow
 def test_parts_of_ones_own(tmp_path):
     """An array, an objective, callbacks; the method without a teacher doesn't speak of one."""
     epochs = []
@@ -216,17 +225,19 @@ def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-def test_in_a_thread(tmp_path, finished, images):
+@pytest.mark.slow
+def test_in_a_thread(tmp_path):
     """And twice in a process: the other tests are runs too."""
     results = []
     run = threading.Thread(
-        target=lambda: results.append(pretrain(images, tmp_path / "run", epochs=1))
+        target=lambda: results.append(pretrain(tiny.images(), tmp_path / "run", epochs=1))
     )
     run.start()
     run.join()
     assert results[0]["epochs"] == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys):
     def press(batch, logs=None):
         if len(pressed) == 2:  # The first step of the second epoch.
@@ -246,6 +257,7 @@ def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finishe
     np.testing.assert_allclose(result["rank_me"], finished[1]["rank_me"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_its_traceback(tmp_path):
     class Fails(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

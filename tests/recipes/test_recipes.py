@@ -316,6 +316,7 @@ def test_wrong_flags_get_one_line(flags, message, tmp_path, monkeypatch, capsys)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_help_in_a_process_of_its_own():
     """TensorFlow's notes about the machine used to come first."""
     recipe = FOLDER / "adasim_vit_small.py"
