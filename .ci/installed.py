@@ -9,6 +9,7 @@ import time
 
 from images import make_images
 
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 COMMAND = pathlib.Path(sys.executable).with_name("keras-adasim")
 
 FROM_PYTHON = """
@@ -56,7 +57,7 @@ def main():
     check("keras-adasim pretrain --epoch=3", status=2, says="epoch")
     check("keras-adasim pretrain --data_dir=nowhere --out=run2", status=2, says="nowhere")
     check("keras-adasim pretrian", status=2, says="pretrain")
-    print("  all as expected")
+    print(f"  Python {VERSION}: all as expected", flush=True)
 
 
 def check(command, says="", status=0):
@@ -77,11 +78,11 @@ def check_python(title, script, *arguments):
 
 
 def run(title, command):
-    """Runs a command with all output kept; prints its title and seconds."""
+    """Runs a command with all output kept; prints its title and seconds, in one line."""
     start = time.perf_counter()
-    print(f"  {title} ...", end=" ", flush=True)
     done = subprocess.run(command, capture_output=True, text=True)
-    print(f"{time.perf_counter() - start:.0f} s", flush=True)
+    seconds = time.perf_counter() - start
+    print(f"  Python {VERSION}: {title}  {seconds:.0f} s", flush=True)
     return done
 
 

@@ -32,7 +32,7 @@ PASSED_OVER = (
     (r"^python benchmarks/", "takes minutes; its figures belong to a quiet machine"),
     (r"\.pth\b", "needs a checkpoint from elsewhere"),
     (r"--weights=(?!runs)", "needs a checkpoint from elsewhere"),
-    (r"hub:|from_preset", "downloads weights"),
+    (r"hub:|dinov2", "downloads weights"),
     (r"--tfds=", "downloads data"),
     (r"--channels=", "needs images of many channels"),
 )

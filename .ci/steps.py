@@ -9,6 +9,7 @@
 All steps run, also after one has failed. The last line is pytest's closing line in `make test`.
 """
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -84,19 +85,24 @@ class Gate:
     def install(self):
         """`pip install`, and then the commands, outside the repository."""
         self.copy_source()
-        for version in VERSIONS:
-            base = find_python(version)
-            if base is None:
-                print(f"  Python {version}: skipped, as there is none here", flush=True)
-                continue
-            print(f"  Python {version}: {base}", flush=True)
-            python = self.environment(base, version)
-            install(python, self.source)
-            folder = self.scratch / f"work-{version}"
-            folder.mkdir()
-            run([python, CI / "installed.py"], cwd=folder)
-            if base != lowest_python():  # Which the next step uses again.
-                shutil.rmtree(python.parents[1])
+        bases = {version: find_python(version) for version in VERSIONS}
+        print("  skipped, as they aren't here:", [v for v in VERSIONS if not bases[v]], flush=True)
+        # Two at a time, as most of it keeps one core busy.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            tries = [pool.submit(self.install_on, v, base) for v, base in bases.items() if base]
+        for each in tries:
+            each.result()
+
+    def install_on(self, version, base):
+        """Installs into a fresh environment of one Python, and runs the commands there."""
+        source, folder = self.scratch / f"source-{version}", self.scratch / f"work-{version}"
+        shutil.copytree(self.source, source)
+        folder.mkdir()
+        python = self.environment(base, version)
+        install(python, source)
+        run([python, CI / "installed.py"], cwd=folder)
+        if base != lowest_python():  # Which the next step uses again.
+            shutil.rmtree(python.parents[1])
 
     def lowest(self):
         """The fast tests, on the lowest versions."""
