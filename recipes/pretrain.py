@@ -17,4 +17,4 @@ from keras_adasim.commands import pretrain
 from keras_adasim.pretraining import photographs
 
 if __name__ == "__main__":
-    pretrain.main(backbone="auto", demo=photographs.as_source)
+    pretrain.main(demo=photographs.as_source)

@@ -76,7 +76,7 @@ def load_stored_backbone(folder):
         raise ValueError(
             f"Expected {os.fspath(path)!r} to hold a backbone of classes that Keras knows. "
             f"Received: {textwrap.shorten(str(error), 200)}. Import the module that registers "
-            "its classes, or export it again with `keras-adasim export RUN`."
+            "its classes, or export it again: `keras-adasim export --backbone=RUN --out=FOLDER`."
         ) from error
     backbone.mean, backbone.std = tuple(metadata["mean"]), tuple(metadata["std"])
     return backbone
@@ -115,5 +115,5 @@ def _refuse(folder, reason):
     )
     raise ValueError(
         "Expected a run or an export that training can go on from. Received: "
-        f"{os.fspath(folder)!r}, {why}: `keras-adasim export RUN`."
+        f"{os.fspath(folder)!r}, {why}: `keras-adasim export --backbone=RUN --out=FOLDER`."
     )

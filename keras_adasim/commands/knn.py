@@ -9,6 +9,7 @@ from keras_adasim import data
 from keras_adasim.commands.backbone import HELP, load_embedder
 from keras_adasim.commands.running import run
 from keras_adasim.evaluation import embed, knn_accuracy
+from keras_adasim.validation import check_integer, check_number
 
 DESCRIPTION = """
 k-NN accuracy of a backbone on labeled images:
@@ -47,6 +48,8 @@ def define(values):
 
 def start(values):
     """Evaluates with parsed flags."""
+    check_number("temperature", values.temperature, above=0)
+    check_integer("limit", values.limit, minimum=0)
     if bool(values.data_dir) == bool(values.tfds):
         raise ValueError(
             "Expected either `data_dir` or `tfds`. Received: "

@@ -13,25 +13,25 @@ goes on after the last finished epoch.
 """
 
 
-def main(argv=None, program=None, demo=None, backbone=None, **experiment):
+def main(argv=None, program=None, demo=None, backbone="auto", **experiment):
     """Reads the flags and pretrains; a recipe is one call of it.
 
     Args:
         argv: Arguments without the program's name; those of the process by default.
         program: What the user typed; the script by default.
         demo: Function without arguments that returns a name and a source, for a run without data.
-        backbone: The backbone if no flag names another.
+        backbone: The backbone if no flag names another: "auto" is one that suits the machine.
         **experiment: An experiment's settings, which flags override. With any, nothing is chosen
             from the images.
     """
     script = pathlib.Path(sys.argv[0])
     program = program or script.name
-    defaults = {**experiment, **({"backbone": backbone} if backbone else {})}
+    defaults = {**experiment, "backbone": backbone}
 
     def start(values):
         name, images, test_images = pretrain_flags.images_of(values, demo)
         settings = pretrain_flags.settings_of(values)
-        if backbone and not experiment:
+        if not experiment:
             settings = {"backbone": backbone, **settings}
         pretrain(
             images,

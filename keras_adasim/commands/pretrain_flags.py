@@ -91,7 +91,7 @@ def folder_of(values, name):
     Raises:
         ValueError: If both are given.
     """
-    if values.out and (values.name or values.runs_dir):
+    if values.out is not None and (values.name or values.runs_dir):
         raise ValueError(
             "Expected either `out`, or `runs_dir` and `name`. Received: "
             f"out={values.out}, runs_dir={values.runs_dir}, name={values.name}"

@@ -8,7 +8,7 @@ from keras_adasim.commands.pretrain_flags import PLACES, images_of, settings_of,
 from keras_adasim.pretraining import building
 from keras_adasim.pretraining.choosing import RULES
 from keras_adasim.pretraining.deciding import Decision
-from keras_adasim.pretraining.settings import SETTINGS
+from keras_adasim.pretraining.settings import SETTINGS, objectives_by_name
 
 FIRST = {
     "Images and place": ("data_dir", "out"),
@@ -45,6 +45,8 @@ def meaning(name, defaults):
         return PLACES[name]
     setting = SETTINGS[name]
     words = [setting.help]
+    if name == "objective":
+        words.append(f"One of {', '.join(objectives_by_name())}.")
     if name in defaults:
         words.append(f"This recipe: {shown(defaults[name])}.")
     elif name in RULES:
@@ -61,7 +63,7 @@ def would_be(values, defaults, experiment):
     given = settings_of(values) if experiment else {**defaults, **settings_of(values)}
     decision = Decision(given, defaults=defaults if experiment else None)
     _, images, test_images = images_of(values)
-    picked = {**decision.pick(building.open_sources), "in_memory": "no"}
+    picked = decision.pick(building.open_sources)
     decision.choose(building.open_sources(images, test_images, **picked)[0])
     devices = len(tf.config.list_physical_devices("GPU")) or 1
     return {**decision.values, "devices": decision["devices"] or devices}

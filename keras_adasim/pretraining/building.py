@@ -1,7 +1,9 @@
 """From settings to the parts of a run; every function names the settings that it takes."""
 
 import inspect
+import os
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -18,7 +20,24 @@ SMALL_NETWORK = 2_000_000
 WORTH_COMPILING = 200
 
 
-def open_sources(images, test_images, channels, limit, seed, in_memory):
+def check_parts(augment, callbacks, **switches):
+    """Raises ValueError unless the user's own parts, and switches, can be such."""
+    if not (augment is None or callable(augment)) or isinstance(augment, type):
+        raise ValueError(
+            f"Expected `augment` to be a layer or a function. Received: augment={augment!r}"
+        )
+    for callback in keras.tree.flatten(callbacks):
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "Expected `callbacks` to be a list of Keras callbacks. "
+                f"Received: callbacks={callbacks!r}"
+            )
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"Expected `{name}` to be True or False. Received: {name}={value!r}")
+
+
+def open_sources(images, test_images, channels, limit, seed):
     """The training source, and the test source where there is one.
 
     Args:
@@ -27,20 +46,32 @@ def open_sources(images, test_images, channels, limit, seed, in_memory):
         channels: Channels of images in folders.
         limit: At most so many training images, drawn once; 0 for all.
         seed: Seed of that draw.
-        in_memory: "yes", "no" or "auto".
+
+    Raises:
+        ValueError: If there are fewer than two training images, or `data` is something else.
     """
-    train, beside = _open(images, channels)
-    test = beside if test_images is None else _open(test_images, channels)[0]
+    train, beside = _open("data", images, channels)
+    test = beside if test_images is None else _open("test_data", test_images, channels)[0]
+    if len(train) < 2:
+        raise ValueError(f"Expected `data` with at least two images. Received: {len(train)} image")
+    if test is not None and train.labels is not None:
+        test.checked_labels()
     if limit:
         train = data.Subset(train, _draw(len(train), limit, seed))
-    return [source and _in_memory(source, in_memory) for source in (train, test)]
+    return train, test
 
 
-def _open(images, channels):
+def _open(name, images, channels):
     if isinstance(images, data.Source):
         return images, None
     if isinstance(images, np.ndarray):
         return data.ArraySource(images), None
+    folders = images if isinstance(images, list | tuple) else [images]
+    if not folders or not all(isinstance(folder, str | os.PathLike) for folder in folders):
+        raise ValueError(
+            f"Expected `{name}` to be a folder, a list of folders, a uint8 array (N, H, W, C) or a "
+            f"source of `keras_adasim.data`. Received: an object of type {type(images).__name__}"
+        )
     return data.open_splits(images, channels)
 
 
@@ -50,8 +81,9 @@ def _draw(num_images, limit, seed):
     return np.sort(np.random.default_rng(seed).permutation(num_images)[:limit])
 
 
-def _in_memory(source, in_memory):
-    if in_memory == "no":
+def keep_in_memory(source, in_memory):
+    """Decodes a source once, if it is to be in memory: "yes", "no", or where it fits ("auto")."""
+    if source is None or in_memory == "no":
         return source
     if in_memory == "yes":
         return data.load_in_memory(source)
@@ -83,10 +115,11 @@ def make_backbone(backbone, decision):
     )
 
 
-def own_settings(backbone, own_augment):
-    """Settings that the user's own backbone or augmentation was built with.
+def own_settings(source, backbone, own_augment):
+    """Settings that the images, and the user's own backbone and augmentation, decide.
 
     Args:
+        source: The training images.
         backbone: Name of a preset, or a built backbone.
         own_augment: The user's augmentation, or None.
     """
@@ -94,6 +127,7 @@ def own_settings(backbone, own_augment):
     found = {"image_size": crops.global_size if crops else getattr(backbone, "image_size", None)}
     for name in ("mean", "std"):
         found[name] = getattr(own_augment, name, None) or getattr(backbone, name, None)
+    found["channels"] = source.channels
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -18,8 +18,8 @@ RULES = {
     "knn_every": "25 times in the run",
     "batch_size": "a power of two that gives an epoch 16 steps, at most 256, 128 on a CPU",
     "optimizer": "adamw; sgd for ResNets, as DINO's README",
-    "learning_rate": "5e-4 for transformers, 2e-3 for the small one, 0.03 for ResNets by sgd; "
-    "1e-4 where pretrained weights go on",
+    "learning_rate": "per 256 images: 5e-4 for transformers, 2e-3 for the small one, 0.03 for "
+    "ResNets by sgd; 1e-4 where pretrained weights go on",
     "weight_decay": "0.04 for transformers; 1e-4 for ResNets",
     "final_weight_decay": "0.4 for transformers; 1e-4 for ResNets",
     "clipnorm": "3; none for ResNets",

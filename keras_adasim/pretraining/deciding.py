@@ -12,7 +12,6 @@ from keras_adasim.pretraining.settings import (
     SETTINGS,
     WEIGHTS,
     applicable,
-    check_axis,
     check_names,
     checked,
 )
@@ -37,7 +36,11 @@ class Decision:
     """
 
     def __init__(self, given, earlier=None, defaults=None):
-        self.given = {name: checked(name, value) for name, value in given.items()}
+        # "auto" is kept as it is: what it means is settled at a run's start.
+        self.given = {
+            name: value if value == "auto" else checked(name, value)
+            for name, value in given.items()
+        }
         self.earlier = earlier
         self._kept = {} if earlier is None else earlier["settings"]
         for name in [n for n, value in self.given.items() if value == "auto" and n in self._kept]:
@@ -45,10 +48,9 @@ class Decision:
         self._chooses = earlier is None and defaults is None
         check_unchanged(self.given, self._kept)
         self._fixed = {**(defaults or {}), **self._kept, **self.given}
-        self._fixed = {name: checked(name, value) for name, value in self._fixed.items()}
         self.values, self.reasons = {}, {}
-        for axis in AXES:
-            self._fixed[axis] = check_axis(axis, self[axis])
+        for name in {*self._fixed, *AXES}:
+            self._fixed[name] = checked(name, self[name])
 
     def __getitem__(self, name):
         """The value of a setting, before or after the choice."""
@@ -64,7 +66,7 @@ class Decision:
 
         Args:
             source: The training images.
-            own: Dict of settings that the user's own backbone or augmentation was built with.
+            own: Dict of settings that the images, or the user's own parts, decide.
 
         Raises:
             ValueError: If a setting is one of another method's, or another value was given for one
@@ -74,8 +76,8 @@ class Decision:
         for name, value in own.items():
             if remembered(self.given.get(name, value)) != remembered(value):
                 raise ValueError(
-                    f"Expected `{name}` to be {value}, which the backbone or the augmentation was "
-                    f"built with. Received: {name}={self.given[name]}"
+                    f"Expected `{name}` to be {value}, as your images, backbone or augmentation "
+                    f"have it. Received: {name}={self.given[name]}"
                 )
         chosen = {}
         if self._chooses:
@@ -102,7 +104,7 @@ class Decision:
         self.reasons = {
             name: "of your backbone or augmentation" if name in own else choosing.RULES[name]
             for name in {**chosen, **own}
-            if name in self.values and name not in self._fixed
+            if name in self.values and name not in {*self._fixed, "channels"}
         }
 
     def _axes(self, optimizer):

@@ -1,9 +1,13 @@
 """What a run will do and cost, and why, before it starts."""
 
+import textwrap
+
 import tensorflow as tf
 
 from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
+
+WIDTH = 100  # Columns.
 
 
 def print_plan(model, dataset, sources, decision, folder, fresh):
@@ -30,7 +34,8 @@ def print_plan(model, dataset, sources, decision, folder, fresh):
 
 def row(name, text):
     """One line, or several: what it is about, then the text."""
-    first, *others = text if isinstance(text, list) else [text]
+    lines = text if isinstance(text, list) else [text]
+    first, *others = [part for line in lines for part in textwrap.wrap(line, WIDTH - 14)]
     return [f"{name:14}{first}", *(f"{'':14}{line}" for line in others)]
 
 
@@ -114,7 +119,10 @@ def about_the_choice(decision):
         lines += row("chosen", "(every one is a flag)")
         texts = {name: f"{name}={shown(decision[name])}" for name in decision.reasons}
         width = max(map(len, texts.values()))
-        lines += [f"  {texts[name]:{width}}  {rule}" for name, rule in decision.reasons.items()]
+        for name, rule in decision.reasons.items():
+            first, *others = textwrap.wrap(rule, WIDTH - width - 4)
+            lines += [f"  {texts[name]:{width}}  {first}"]
+            lines += [f"  {'':{width}}  {line}" for line in others]
     return lines
 
 
@@ -127,6 +135,12 @@ def warnings(model, decision):
             "warning",
             f"--epochs={epochs} is not larger than --window={window}: no partner will ever be "
             "another image. Train longer, or lower --window",
+        )
+    frozen = decision.values.get("freeze_last_layer_epochs", 0)
+    if frozen >= epochs > 1:
+        lines += row(
+            "warning",
+            f"--freeze_last_layer_epochs={frozen} of {epochs} epochs: the prototypes never learn",
         )
     if not tf.config.list_physical_devices("GPU") and decision.reasons:
         lines += row("note", on_a_processor(decision))

@@ -3,18 +3,22 @@
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, results, surroundings
 from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
-from keras_adasim.pretraining.settings import SETTINGS
+from keras_adasim.pretraining.settings import Default
 from keras_adasim.pretraining.watching import make_watchers
+
+# Of a type of its own, to be told from what a user passes.
+BACKBONE, OBJECTIVE, PAIRING = Default("vit_small"), Default("dino"), Default("adasim")
 
 
 def pretrain(
     data,
     out,
-    backbone="vit_small",
-    objective="dino",
-    pairing="adasim",
+    backbone=BACKBONE,
+    objective=OBJECTIVE,
+    pairing=PAIRING,
     *,
     test_data=None,
     augment=None,
@@ -68,25 +72,31 @@ def pretrain(
         ```
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
-    # What equals the signature's default may not have been passed at all.
-    given = {name: value for name, value in axes.items() if value != SETTINGS[name].default}
+    given = {name: value for name, value in axes.items() if not isinstance(value, Default)}
+    building.check_parts(augment, callbacks, fresh=fresh, dry_run=dry_run)
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
     strategy = building.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
         sources = building.open_sources(data, test_data, **decision.pick(building.open_sources))
+        facts = {
+            "images": len(sources[0]),
+            "fingerprint": fingerprint(sources[0]),
+            "augment": augment and type(augment).__name__,
+        }
+        folder.check(earlier, facts, decision.given.get("epochs"))
+        sources = [building.keep_in_memory(source, decision["in_memory"]) for source in sources]
         model, dataset = build(sources[0], strategy, decision, augment)
-        what = len(sources[0]), augment and type(augment).__name__
-        folder.check(earlier, *what, decision["epochs"])
+        watchers = make_watchers(folder, sources, dataset, callbacks, decision)
         print_plan(model, dataset, sources, decision, folder, fresh)
         if dry_run:
             return None
         if fresh:
             folder.set_aside()
-        folder.begin(decision.to_remember(), *what)
+        folder.begin(decision.to_remember(), facts)
         with folder.records_failures():
-            return train(model, dataset, sources, decision, folder, callbacks)
+            return train(model, dataset, watchers, decision, folder, facts)
 
 
 def build(source, strategy, decision, augment=None):
@@ -105,7 +115,7 @@ def build(source, strategy, decision, augment=None):
         student = decision["backbone"]
         if not building.is_preset(student):  # Its size is not ours to choose.
             student = building.make_backbone(student, decision)
-        decision.choose(source, building.own_settings(student, augment))
+        decision.choose(source, building.own_settings(source, student, augment))
         building.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
         if building.is_preset(student):
             student = building.make_backbone(student, decision)
@@ -134,7 +144,7 @@ def build(source, strategy, decision, augment=None):
     return model, dataset
 
 
-def train(model, dataset, sources, decision, folder, callbacks):
+def train(model, dataset, watchers, decision, folder, facts):
     """Fits, exports the teacher and writes the result.
 
     Returns:
@@ -143,7 +153,6 @@ def train(model, dataset, sources, decision, folder, callbacks):
     Raises:
         KeyboardInterrupt: After Ctrl-C, once it is printed how to go on.
     """
-    watchers = make_watchers(folder, sources, dataset, callbacks, decision)
     before = folder.measured_at_start(lambda: results.measure_start(model, watchers))
     try:
         with surroundings.stops_after_a_step(model):
@@ -151,4 +160,4 @@ def train(model, dataset, sources, decision, folder, callbacks):
     except KeyboardInterrupt:
         print(f"stopped; the same call goes on with epoch {folder.finished_epochs + 1}", flush=True)
         raise
-    return results.finish(folder, model, watchers, before, sources[0], decision)
+    return results.finish(folder, model, watchers, before, decision, facts)

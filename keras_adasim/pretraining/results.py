@@ -14,7 +14,6 @@ import tensorflow as tf
 from keras_adasim import callbacks as ours
 from keras_adasim import export
 from keras_adasim.layers.preprocessing import resize_bytes
-from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.run_folder import write_json
 from keras_adasim.pretraining.watching import find
 from keras_adasim.version import __version__
@@ -48,7 +47,7 @@ def pixels(images, largest=64):
     return images.reshape(len(images), -1).astype(np.float32)
 
 
-def finish(folder, model, watchers, before, source, decision):
+def finish(folder, model, watchers, before, decision, facts):
     """Exports the teacher, writes `result.json`, and says what was learned.
 
     Args:
@@ -56,8 +55,8 @@ def finish(folder, model, watchers, before, source, decision):
         model: The trained `SelfDistillation`.
         watchers: The callbacks of the run.
         before: What `measure_start` returned.
-        source: The training images.
         decision: The `Decision`.
+        facts: Dict of number and fingerprint of the images.
 
     Returns:
         Dict that is also in `result.json`.
@@ -72,9 +71,9 @@ def finish(folder, model, watchers, before, source, decision):
         "saved_model": str(folder.saved_model.resolve()),
         "image_size": decision["image_size"],
         "channels": decision["channels"],
-        "epochs": decision["epochs"],
+        "epochs": folder.finished_epochs,
         "images_per_second": progress.images_per_second,
-        "provenance": provenance(source, decision),
+        "provenance": provenance(decision, facts),
     }
     if folder.result.exists() and result["images_per_second"] is None:  # Nothing was left to train.
         result["images_per_second"] = json.loads(folder.result.read_text())["images_per_second"]
@@ -89,7 +88,7 @@ def finite(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def provenance(source, decision):
+def provenance(decision, facts):
     """What a result depends on: versions, command, machine, settings, images.
 
     Returns:
@@ -108,8 +107,8 @@ def provenance(source, decision):
         "host": socket.gethostname(),
         "devices": [device_name(device) for device in devices],
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "images": len(source),
-        "data_fingerprint": fingerprint(source),
+        "images": facts["images"],
+        "data_fingerprint": facts["fingerprint"],
         "settings": decision.to_remember(),
     }
 

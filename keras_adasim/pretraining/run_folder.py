@@ -29,6 +29,8 @@ class RunFolder:
     """
 
     def __init__(self, path):
+        if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+            raise ValueError(f"Expected `out` to be a folder's name. Received: out={path!r}")
         self.path = expand(path)
         self.checkpoints = self.path / "checkpoints"
         self.saved_model = self.path / "saved_model"
@@ -75,59 +77,68 @@ class RunFolder:
             "pass `fresh`, which keeps it under another name."
         )
 
-    def check(self, earlier, images, augment, epochs):
-        """Raises ValueError if a run can't go on with what it gets now.
+    def check(self, earlier, facts, epochs):
+        """Raises an error if a run can't be begun here, or can't go on with what it gets now.
 
         Args:
             earlier: What `recall` returned.
-            images: Number of training images.
-            augment: Name of the user's own augmentation, or None.
-            epochs: Epochs to train in all.
+            facts: Dict of what a run can't change: number and fingerprint of the images, the
+                user's own augmentation.
+            epochs: Epochs that are wanted in all, or None.
+
+        Raises:
+            ValueError: If the folder is not a run's, or was started with something else.
+            OSError: If nothing can be written there.
         """
-        for name, now in (("images", images), ("augment", augment)):
-            if earlier and earlier[name] != now:
+        self._check_place()
+        for name, now in facts.items() if earlier else ():
+            if earlier[name] != now:
                 raise ValueError(
                     f"Expected `{name}` to be {earlier[name]}, with which the run in {self.path} "
                     f"was started. Received: {name}={now}. Pass what it was started with, choose "
                     "another `out`, or start anew with `fresh`."
                 )
-        if earlier and epochs < self.finished_epochs:
+        if earlier and epochs is not None and epochs < self.finished_epochs:
             raise ValueError(
                 f"Expected `epochs` of at least {self.finished_epochs}, as many as the run in "
                 f"{self.path} has behind it. Received: epochs={epochs}. Leave it out, or start "
                 "anew with `fresh`."
             )
 
-    def begin(self, settings, images, augment):
+    def _check_place(self):
+        if self.path.is_dir() and not self._settings.exists():
+            others = sorted(f.name for f in self.path.iterdir() if not f.name.startswith("."))
+            if others:
+                raise ValueError(
+                    f"Expected `out` to be a new or empty folder, or that of a run. Received: "
+                    f"out={self.path}, which holds other files ({', '.join(others[:3])})."
+                )
+        above = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise OSError(
+                f"Expected `out` in a folder that can be written. Received: out={self.path}, "
+                f"below {above}"
+            )
+
+    def begin(self, settings, facts):
         """Writes down what a run is started or goes on with.
 
         Args:
             settings: Dict.
-            images: Number of training images.
-            augment: Name of the user's own augmentation, or None.
+            facts: Dict, as for `check`.
         """
         if not self.finished_epochs:
             # What an earlier start measured belongs to other weights.
             for file in (self._start, self.result, self.log):
                 file.unlink(missing_ok=True)
             shutil.rmtree(self.tensorboard, ignore_errors=True)
-        content = {"format": FORMAT, "images": images, "augment": augment, "settings": settings}
-        write_json(self._settings, content)
+        write_json(self._settings, {"format": FORMAT, **facts, "settings": settings})
         self.traceback.unlink(missing_ok=True)
 
     def set_aside(self):
-        """Renames an earlier run, so that its name is free; returns the new path, or None.
-
-        Raises:
-            ValueError: If the folder holds something else.
-        """
+        """Renames an earlier run, so that its name is free; returns the new path, or None."""
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return None
-        if not self._settings.exists():
-            raise ValueError(
-                f"Expected `fresh` with the folder of an earlier run. Received: {self.path}, which "
-                "holds other files. Choose another `out`."
-            )
         number = 1
         while (kept := self.path.with_name(f"{self.path.name}.before-{number}")).exists():
             number += 1

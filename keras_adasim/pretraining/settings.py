@@ -13,16 +13,23 @@ import dataclasses
 import difflib
 import inspect
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_adasim import augment, backbones, objectives, optimizers
 from keras_adasim.docstrings import argument_help
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from keras_adasim.pairing import AdaptiveWindow
+from keras_adasim.validation import check_choice, check_integer, check_number
 
 # The network that learns within minutes on a CPU.
 SMALL_BACKBONE = "vit_mini"
 WEIGHTS, WATCHING, MACHINE = "decides the weights", "watches only", "depends on the machine"
+
+
+class Default(str):
+    """A name that nobody has passed: what an argument has of itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +70,30 @@ RENAMED = {
 # Arguments that follow from other settings, or from the data.
 DERIVED = ("num_images", "seed", "channels", "global_size", "learning_rate", "clipnorm")
 DERIVED += ("name", "dtype")
+
+# Integers that may be zero; all others are positive.
+FROM_ZERO = (
+    *("limit", "seed", "warmup_epochs", "devices", "num_local", "freeze_last_layer_epochs"),
+    *("region_start_epoch", "warmup_teacher_temperature_epochs"),
+)
+POSITIVE, SHARE = {"above": 0}, {"minimum": 0, "maximum": 1}
+# Of those numbers whose constructors have another name for them, or don't mind.
+BOUNDS = {
+    "learning_rate": POSITIVE,
+    "final_learning_rate": {"minimum": 0},
+    "weight_decay": {"minimum": 0},
+    "final_weight_decay": {"minimum": 0},
+    "clipnorm": {"minimum": 0},
+    "momentum": SHARE,
+    "final_momentum": SHARE,
+    "drop_path_rate": {"minimum": 0, "below": 1},
+    "sampling_temperature": {"minimum": 0},
+    "teacher_temperature": POSITIVE,
+    "warmup_teacher_temperature": POSITIVE,
+    "knn_temperature": POSITIVE,
+}
+# What else stands for a list, or for a word that may be a number.
+ALSO = {tuple: (tuple, list, np.ndarray), str: (str, int, float, type(None))}
 
 GENERAL = {
     **general(
@@ -226,11 +257,17 @@ def applicable(axes):
 
 
 def check_axis(axis, value):
-    """Returns the backbone, objective or pairing of a run, if it can be one.
+    """Returns the backbone or objective of a run, if it can be one.
 
     Raises:
-        ValueError: If an objective is unknown. Backbones are refused when they are built.
+        ValueError: If it is of another type, or an unknown objective. A backbone that is unknown
+            is refused when it is built.
     """
+    kind = keras.Model if axis == "backbone" else objectives.Objective
+    if not isinstance(value, str | kind):
+        raise ValueError(
+            f"Expected `{axis}` to be a name or a `{kind.__name__}`. Received: {axis}={value!r}"
+        )
     names = list(objectives_by_name())
     if axis == "objective" and isinstance(value, str) and value not in names:
         raise ValueError(
@@ -269,7 +306,7 @@ def checked(name, value):
     """Returns a setting's value in its own type, from Python, a flag or a file.
 
     Raises:
-        ValueError: If there is no such setting, or it is of another kind.
+        ValueError: If there is no such setting, or it can't have that value.
     """
     if name not in SETTINGS:
         raise ValueError(
@@ -278,19 +315,16 @@ def checked(name, value):
         )
     setting = SETTINGS[name]
     kind = type(setting.default)
-    if name in AXES and not isinstance(value, str):
-        return value  # The user's own.
+    if name in ("backbone", "objective"):
+        return check_axis(name, value)
     if setting.choices:
-        fits = value in setting.choices
-    elif kind is bool:
-        fits = isinstance(value, bool)
-    elif kind in (int, float):
-        fits = isinstance(value, kind | int) and not isinstance(value, bool) and value == value
-    elif kind is tuple:
-        fits = isinstance(value, tuple | list)
-    else:
-        fits = isinstance(value, str | int | float | None)
-    if not fits:
-        wanted = f"one of {setting.choices}" if setting.choices else f"of type {kind.__name__}"
-        raise ValueError(f"Expected `{name}` to be {wanted}. Received: {name}={value!r}")
-    return tuple(value) if kind is tuple else float(value) if kind is float else value
+        return check_choice(name, value, setting.choices)
+    if kind is int:
+        return check_integer(name, value, 0 if name in FROM_ZERO else 1)
+    if kind is float:
+        return check_number(name, value, **BOUNDS.get(name, {}))
+    if not isinstance(value, ALSO.get(kind, kind)):
+        raise ValueError(
+            f"Expected `{name}` to be of type {kind.__name__}. Received: {name}={value!r}"
+        )
+    return tuple(value) if kind is tuple else value

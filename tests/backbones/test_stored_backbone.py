@@ -71,7 +71,7 @@ def test_what_keras_does_not_know_is_not_stored(tmp_path, layer, reason):
 
 
 def test_earlier_exports_are_refused_with_the_way_out(tmp_path):
-    with pytest.raises(ValueError, match=r"made before.*`keras-adasim export RUN`"):
+    with pytest.raises(ValueError, match=r"made before.*`keras-adasim export --backbone=RUN"):
         load_stored_backbone(export(tmp_path / "e"))
 
 

@@ -119,12 +119,41 @@ def test_fresh_keeps_the_old_run_under_another_name(copy, images):
     result = pretrain(images, copy, fresh=True, epochs=1, pairing="self")
     assert result["epochs"] == 1
     assert content(copy.with_name("renamed.before-1"))["result.json"]["knn_after"] == kept
-    strange = copy.with_name("thesis")
-    strange.mkdir()
-    (strange / "chapter.tex").write_text("x")
-    with pytest.raises(ValueError, match="holds other files"):
-        pretrain(images, strange, fresh=True)
-    assert (strange / "chapter.tex").exists()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_folders_of_others_are_left_alone(tmp_path, images, fresh):
+    """A result.json of somebody else's used to be deleted."""
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"`out` to be a new or empty folder.*\(result\.json\)"):
+        pretrain(images, tmp_path, fresh=fresh)
+    assert (tmp_path / "result.json").read_text() == "{}"
+
+
+def test_names_that_nothing_can_be_written_under(tmp_path, images):
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(OSError, match="`out`"):
+            pretrain(images, out)
+    for out in ("", None, 3):
+        with pytest.raises(ValueError, match="`out`"):
+            pretrain(images, out)
+
+
+def test_other_images_of_the_same_number_are_refused(copy, tmp_path):
+    """They were trained on with the bank and the window of the first ones."""
+    others = make_images(tmp_path / "others", size=11)
+    with pytest.raises(ValueError, match="`fingerprint`"):
+        pretrain(others, copy)
+
+
+def test_what_is_passed_is_compared_even_if_it_is_the_default(tmp_path, capsys):
+    """`backbone="vit_small"` used to count as not passed."""
+    small = {"image_size": 8, "patch_size": 4, "epochs": 1, "batch_size": 16, "xla": "no"}
+    images = tiny.images()
+    pretrain(images, tmp_path / "run", epochs=1)
+    with pytest.raises(ValueError, match=r"`backbone`=VisionTransformer.*backbone=vit_small"):
+        ka.pretrain(images, tmp_path / "run", "vit_small", augment=tiny.crops_only(), **small)
 
 
 @pytest.mark.slow
@@ -272,12 +301,29 @@ def test_a_failure_leaves_its_traceback(tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("data", [None, 3, [], [np.zeros(3)], np.zeros((1, 8, 8, 3), np.uint8)])
+def test_data_that_is_none_is_named(tmp_path, data):
+    with pytest.raises(ValueError, match="`data`"):
+        pretrain(data, tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"temperature": 0.1}, "`temperature`.*moco_v3, nnclr, simclr.*a run with .*dino"),
         ({"learning_rat": 1.0}, "Did you mean `learning_rate`"),
-        ({"learning_rate": "fast"}, "`learning_rate` to be of type float"),
+        ({"learning_rate": "fast"}, "`learning_rate` to be a positive number"),
+        ({"learning_rate": -1.0}, "`learning_rate` to be a positive number"),
+        ({"momentum": 1.5}, "`momentum` to be in"),
+        ({"epochs": 0}, "`epochs` to be a positive integer"),
+        ({"seed": -1}, "`seed` to be a non-negative integer"),
+        ({"knn_every": 0}, "`knn_every` to be a positive integer"),
+        ({"channels": 1}, "`channels` to be 3"),
+        ({"callbacks": None}, "`callbacks`"),
+        ({"augment": "flip"}, "`augment`"),
+        ({"fresh": "no"}, "`fresh` to be True or False"),
+        ({"objective": ka.objectives.DINO}, "`objective` to be a name or a `Objective`"),
+        ({"pairing": None}, "`pairing` to be one of"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"epochs": 2.5}, "`epochs`"),
         ({"objective": "dyno"}, "Did you mean `dino`"),
