@@ -292,7 +292,7 @@ def test_every_setting_of_a_recipe_is_one_of_its_run(name, call_of):
 
 
 def test_the_demo_leaves_the_choice_to_the_images(call_of):
-    assert call_of("pretrain") == {"backbone": "auto", "demo": photographs.as_source}
+    assert call_of("pretrain") == {"demo": photographs.as_source}
 
 
 @pytest.mark.parametrize(
