@@ -65,6 +65,7 @@ class Backup(keras.callbacks.Callback):
         checkpoints = self._checkpoints()
         if checkpoints:
             self._restore(checkpoints[-1])
+            print(f"continuing after epoch {self._finished}, from {checkpoints[-1]}", flush=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Takes back what told `fit` where to begin, or a later `fit` would begin there too."""
@@ -92,8 +93,11 @@ class Backup(keras.callbacks.Callback):
             Number of finished epochs; 0 if there is no checkpoint.
         """
         self.set_model(model)
-        self.on_train_begin()
-        model._initial_epoch = None
+        self._finished = 0
+        checkpoints = self._checkpoints()
+        if checkpoints:
+            self._restore(checkpoints[-1])
+            model._initial_epoch = None
         return self._finished
 
     def _checkpoints(self):
@@ -148,7 +152,6 @@ class Backup(keras.callbacks.Callback):
         self._finished = self._saved = state["finished_epochs"]
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.
         self.model._initial_epoch = self._finished
-        print(f"continuing after epoch {self._finished}, from {checkpoint}", flush=True)
 
     def _check_shapes(self, saved):
         """Compares before anything is loaded, so that the model is not left half changed."""

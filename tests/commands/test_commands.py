@@ -80,9 +80,11 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
 def test_export_from_a_checkpoint(finished, tmp_path, capsys):
     """The same features, in every form, also of a run that isn't finished."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
-    expected = tf.saved_model.load(finished / "saved_model").serve(pixels)["features"]
+    first = tf.saved_model.load(finished / "saved_model")
+    expected = first.serve(pixels)["features"]
     export_run(finished, tmp_path / "again")
-    found = tf.saved_model.load(tmp_path / "again").serve(pixels)["features"]
+    second = tf.saved_model.load(tmp_path / "again")
+    found = second.serve(pixels)["features"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     export_run(finished, tmp_path / "weights.safetensors", "torch")
     backbone = backbones.vit_mini(8, 4)
