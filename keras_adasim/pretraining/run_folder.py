@@ -10,6 +10,8 @@ import traceback
 from keras_adasim.files import expand, write_file
 
 FORMAT = 2
+# What a run's settings.json has.
+KEPT = {"format", "images", "fingerprint", "augment", "settings"}
 
 
 class RunFolder:
@@ -64,7 +66,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(self._settings.read_text())
-            if content["format"] == FORMAT:
+            if content["format"] == FORMAT and KEPT <= set(content):
                 return content
             received = f"format {content['format']}"
         except FileNotFoundError:
