@@ -66,7 +66,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(self._settings.read_text())
-            if content["format"] == FORMAT and KEPT <= set(content):
+            if content["format"] == FORMAT and set(content) >= KEPT:
                 return content
             received = f"format {content['format']}"
         except FileNotFoundError:
