@@ -186,7 +186,7 @@ def test_refuses_sizes_that_the_patch_does_not_divide(shape):
         ({"num_heads": 3}, "`num_heads` to divide `embed_dim`.*num_heads=3"),
         ({"depth": 0}, "`depth` to be a positive integer. Received: depth=0"),
         ({"channels": 2.5}, "`channels` to be a positive integer. Received: channels=2.5"),
-        ({"drop_path_rate": 1.0}, "`rate`.*below 1"),
+        ({"drop_path_rate": 1.0}, "`drop_path_rate`.*in \\[0, 1\\)"),
     ],
 )
 def test_refuses_arguments_that_do_not_fit(arguments, message):

@@ -267,13 +267,16 @@ def test_in_a_thread(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys):
+def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys, request):
     def press(batch, logs=None):
         if len(pressed) == 2:  # The first step of the second epoch.
             signal.raise_signal(signal.SIGINT)
         pressed.append(batch)
 
     pressed = []
+    # Those that start the tests in the background have them ignore it.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     callback = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
     with pytest.raises(KeyboardInterrupt):
         pretrain(images, tmp_path / "run", callbacks=[callback])
