@@ -151,13 +151,13 @@ def on_a_processor(decision):
     """What the choice for a CPU leaves out."""
     there = f"there is no GPU: views of {decision['image_size']} pixels"
     if decision["backbone"] != SMALL_BACKBONE:
-        return [f"{there}; --backbone={SMALL_BACKBONE} learns from some fifty times as many images"]
-    return [
-        f"{there} and a network of half a million parameters, which learns in minutes.",
-        "A GPU would get views of up to 224 pixels and ViT-S (22 million parameters).",
-        "--backbone=hub:PRESET goes on from public weights, such as DINOv2's, whose features are",
-        "better than any that minutes of training give.",
-    ]
+        return f"{there}; --backbone={SMALL_BACKBONE} learns from some fifty times as many images"
+    return (
+        f"{there} and a network of half a million parameters, which learns in minutes. A GPU would "
+        "get views of up to 224 pixels and ViT-S (22 million parameters). --backbone=hub:PRESET "
+        "goes on from public weights, such as DINOv2's, whose features are better than any that "
+        "minutes of training give."
+    )
 
 
 def arguments_of(pairing):
