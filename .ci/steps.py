@@ -3,10 +3,10 @@
     tests      make test: lint and all tests
     package    what a wheel and a source archive hold
     install    pip install into a fresh environment of each Python, and the commands there
-    lowest     the fast tests on the lowest versions that setup.cfg allows
     readme     what README.md shows
+    lowest     the fast tests on the lowest versions that setup.cfg allows; by name alone
 
-All steps run, also after one has failed. The last line is pytest's closing line in `make test`.
+All but the last run, also after one has failed. The last line is pytest's closing line in `make test`.
 """
 
 import concurrent.futures
@@ -25,6 +25,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
+GATE = ("tests", "package", "install", "readme")
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
     *("LICENSE", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"),
@@ -198,14 +199,14 @@ def compare(archive, names, wanted):
 
 def main(names):
     """Runs the steps of these names, or all; returns the exit status."""
-    steps = ("tests", "package", "install", "lowest", "readme")
+    steps = (*GATE, "lowest")
     if unknown := set(names) - set(steps):
         sys.exit(f"Expected steps out of {', '.join(steps)}. Received: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the folder goes.
     lines, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
         gate = Gate(pathlib.Path(scratch).resolve())
-        for name in names or steps:
+        for name in names or GATE:
             print(f"\n=== {name}: {getattr(gate, name).__doc__.splitlines()[0]}", flush=True)
             start, outcome = time.monotonic(), "done"
             try:
