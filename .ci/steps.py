@@ -6,7 +6,8 @@
     readme     what README.md shows
     lowest     the fast tests on the lowest versions that setup.cfg allows; by name alone
 
-All but the last run, also after one has failed. The last line is pytest's closing line in `make test`.
+All but the last run, also after one has failed. The last line is pytest's closing line in
+`make test`.
 """
 
 import concurrent.futures
