@@ -33,9 +33,10 @@ from keras_adasim import backbones
 from keras_adasim.commands import pretrain_flags
 from keras_adasim.commands.running import run
 from keras_adasim.files import expand
-from keras_adasim.pretraining import building, pretrain
+from keras_adasim.pretraining import pretrain
+from keras_adasim.pretraining.general_settings import MACHINE
+from keras_adasim.pretraining.images import open_sources
 from keras_adasim.pretraining.settings import (
-    MACHINE,
     SETTINGS,
     applicable,
     closest,
@@ -136,7 +137,7 @@ def start(values):
     _, images, test_images = pretrain_flags.images_of(values)
     channels = pretrain_flags.settings_of(values).get("channels", 3)
     # Decoded by each cell, but looked at before any of them: a cell's result is an accuracy.
-    sources = building.open_sources(images, test_images, channels, 0, 0, "no")
+    sources = open_sources(images, test_images, channels, limit=0, seed=0)
     for source in sources:
         if source is not None:
             source.checked_labels()

@@ -5,9 +5,9 @@ import textwrap
 import tensorflow as tf
 
 from keras_adasim.commands.pretrain_flags import PLACES, images_of, settings_of, shown
-from keras_adasim.pretraining import building
 from keras_adasim.pretraining.choosing import RULES
 from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.images import open_sources
 from keras_adasim.pretraining.settings import SETTINGS, objectives_by_name
 
 FIRST = {
@@ -63,8 +63,8 @@ def would_be(values, defaults, experiment):
     given = settings_of(values) if experiment else {**defaults, **settings_of(values)}
     decision = Decision(given, defaults=defaults if experiment else None)
     _, images, test_images = images_of(values)
-    picked = decision.pick(building.open_sources)
-    decision.choose(building.open_sources(images, test_images, **picked)[0])
+    picked = decision.pick(open_sources)
+    decision.choose(open_sources(images, test_images, **picked)[0])
     devices = len(tf.config.list_physical_devices("GPU")) or 1
     return {**decision.values, "devices": decision["devices"] or devices}
 

@@ -1,23 +1,14 @@
 """From settings to the parts of a run; every function names the settings that it takes."""
 
 import inspect
-import os
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings
 from keras_adasim.files import expand
 from keras_adasim.objectives import Objective
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
-
-# Decoded images above this many bytes stay on disk.
-MEMORY_LIMIT = 4 * 2**30
-# Parameters up to which, and steps from which on compiling gains on a CPU what it takes.
-SMALL_NETWORK = 2_000_000
-WORTH_COMPILING = 200
 
 
 def check_parts(augment, callbacks, **switches):
@@ -35,65 +26,6 @@ def check_parts(augment, callbacks, **switches):
     for name, value in switches.items():
         if not isinstance(value, bool):
             raise ValueError(f"Expected `{name}` to be True or False. Received: {name}={value!r}")
-
-
-def open_sources(images, test_images, channels, limit, seed):
-    """The training source, and the test source where there is one.
-
-    Args:
-        images: A folder, a list of folders, an array, or a `Source`.
-        test_images: The same, for the test images; None takes those beside a folder's `train/`.
-        channels: Channels of images in folders.
-        limit: At most so many training images, drawn once; 0 for all.
-        seed: Seed of that draw.
-
-    Raises:
-        ValueError: If there are fewer than two training images, or `data` is something else.
-    """
-    train, beside = _open("data", images, channels)
-    test = beside if test_images is None else _open("test_data", test_images, channels)[0]
-    if len(train) < 2:
-        raise ValueError(f"Expected `data` with at least two images. Received: {len(train)} image")
-    if test is not None and train.labels is not None:
-        test.checked_labels()
-    if limit:
-        train = data.Subset(train, _draw(len(train), limit, seed))
-    return train, test
-
-
-def _open(name, images, channels):
-    if isinstance(images, data.Source):
-        return images, None
-    if isinstance(images, np.ndarray):
-        return data.ArraySource(images), None
-    folders = images if isinstance(images, list | tuple) else [images]
-    if not folders or not all(isinstance(folder, str | os.PathLike) for folder in folders):
-        raise ValueError(
-            f"Expected `{name}` to be a folder, a list of folders, a uint8 array (N, H, W, C) or a "
-            f"source of `keras_adasim.data`. Received: an object of type {type(images).__name__}"
-        )
-    return data.open_splits(images, channels)
-
-
-def _draw(num_images, limit, seed):
-    if not 0 < limit <= num_images:
-        raise ValueError(f"Expected `limit` from 1 to {num_images}. Received: limit={limit}")
-    return np.sort(np.random.default_rng(seed).permutation(num_images)[:limit])
-
-
-def keep_in_memory(source, in_memory):
-    """Decodes a source once, if it is to be in memory: "yes", "no", or where it fits ("auto")."""
-    if source is None or in_memory == "no":
-        return source
-    if in_memory == "yes":
-        return data.load_in_memory(source)
-    samples = [source[i].shape for i in np.linspace(0, len(source) - 1, 32, dtype=int)]
-    if len(set(samples)) > 1 or np.prod(samples[0]) * len(source) > MEMORY_LIMIT:
-        return source
-    try:
-        return data.load_in_memory(source)
-    except data.DifferentSizesError:
-        return source  # The samples were alike, the others are not.
 
 
 def is_preset(backbone):
@@ -276,54 +208,6 @@ def make_optimizer(values, steps, steps_per_epoch):
     return kind(rate, decay, clipnorm=values["clipnorm"] or None, **arguments)
 
 
-def check_shares(batch_size, devices):
-    """Raises ValueError if some devices would get more of a batch than others."""
-    if batch_size % devices:
-        raise ValueError(
-            f"Expected `batch_size` that {devices} devices share evenly. "
-            f"Received: batch_size={batch_size}"
-        )
-
-
 def make_momentum(steps, momentum, final_momentum):
     """The teacher's momentum, as a cosine of the step."""
     return optimizers.WarmupCosine(momentum, final_momentum, steps)
-
-
-def compiles(xla, backbone, steps):
-    """Whether the step is compiled: "yes", "no", or where it gains more time than it takes."""
-    if xla != "auto":
-        return xla == "yes"
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    return backbone.count_params() <= SMALL_NETWORK and steps >= WORTH_COMPILING
-
-
-def make_strategy(devices):
-    """No strategy for one device, else `MirroredStrategy`."""
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-    physical = tf.config.list_physical_devices(kind)
-    if kind == "CPU" and devices > 1:
-        _split_processor(physical[0], devices)
-    elif not 0 <= devices <= len(physical):
-        raise ValueError(
-            f"Expected `devices` from 0 to {len(physical)}. Received: devices={devices}"
-        )
-    wanted = devices or len(physical)
-    if wanted == 1:
-        return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(wanted)])
-
-
-def _split_processor(processor, devices):
-    """Makes logical devices, before anything runs: TensorFlow fixes its devices then."""
-    if len(tf.config.get_logical_device_configuration(processor) or ()) >= devices:
-        return
-    try:
-        parts = [tf.config.LogicalDeviceConfiguration()] * devices
-        tf.config.set_logical_device_configuration(processor, parts)
-    except RuntimeError as error:
-        raise ValueError(
-            "Expected `devices` above 1 on a CPU before TensorFlow runs anything in this process. "
-            f"Received: devices={devices}. Call it first, or in a process of its own."
-        ) from error

@@ -6,11 +6,10 @@ import tensorflow as tf
 
 from keras_adasim.backbones import PRESETS
 from keras_adasim.pretraining import choosing, surroundings
+from keras_adasim.pretraining.general_settings import MACHINE, WEIGHTS
 from keras_adasim.pretraining.settings import (
     AXES,
-    MACHINE,
     SETTINGS,
-    WEIGHTS,
     applicable,
     check_names,
     checked,

@@ -1,15 +1,18 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
 from keras_adasim.models import SelfDistillation
-from keras_adasim.pretraining import building, results, surroundings
+from keras_adasim.pretraining import building, devices, images, results, surroundings
 from keras_adasim.pretraining.deciding import Decision
 from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
-from keras_adasim.pretraining.settings import Default
 from keras_adasim.pretraining.watching import make_watchers
 
-# Of a type of its own, to be told from what a user passes.
+
+class Default(str):
+    """A name that nobody has passed: what an argument has of itself."""
+
+
 BACKBONE, OBJECTIVE, PAIRING = Default("vit_small"), Default("dino"), Default("adasim")
 
 
@@ -77,16 +80,16 @@ def pretrain(
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
-    strategy = building.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
+    strategy = devices.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
-        sources = building.open_sources(data, test_data, **decision.pick(building.open_sources))
+        sources = images.open_sources(data, test_data, **decision.pick(images.open_sources))
         facts = {
             "images": len(sources[0]),
             "fingerprint": fingerprint(sources[0]),
             "augment": augment and type(augment).__name__,
         }
         folder.check(earlier, facts, decision.given.get("epochs"))
-        sources = [building.keep_in_memory(source, decision["in_memory"]) for source in sources]
+        sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
         model, dataset = build(sources[0], strategy, decision, augment)
         watchers = make_watchers(folder, sources, dataset, callbacks, decision)
         print_plan(model, dataset, sources, decision, folder, fresh)
@@ -116,7 +119,7 @@ def build(source, strategy, decision, augment=None):
         if not building.is_preset(student):  # Its size is not ours to choose.
             student = building.make_backbone(student, decision)
         decision.choose(source, building.own_settings(source, student, augment))
-        building.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
+        devices.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
         if building.is_preset(student):
             student = building.make_backbone(student, decision)
         pairing = building.make_pairing(source, **decision.pick(building.make_pairing))
@@ -138,7 +141,7 @@ def build(source, strategy, decision, augment=None):
             building.load_weights(model, **decision.pick(building.load_weights))
         model.compile(
             building.make_optimizer(decision, steps, len(dataset)),
-            jit_compile=building.compiles(decision["xla"], student, steps),
+            jit_compile=devices.compiles(decision["xla"], student, steps),
             gradient_accumulation_steps=decision["gradient_accumulation_steps"],
         )
     return model, dataset

@@ -6,7 +6,7 @@ and is a keyword of `pretrain` and a flag of `keras-adasim pretrain` from there.
 
 - what a constructor counts in steps is set in epochs: `freeze_last_layer_epochs`;
 - where two things have an argument of one name, `RENAMED` has the other's;
-- what belongs to no constructor stands in `GENERAL`.
+- what belongs to no constructor stands in `general_settings.GENERAL`.
 """
 
 import dataclasses
@@ -19,48 +19,12 @@ import tensorflow as tf
 
 from keras_adasim import augment, backbones, objectives, optimizers
 from keras_adasim.docstrings import argument_help
-from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from keras_adasim.pairing import AdaptiveWindow
+from keras_adasim.pretraining.general_settings import GENERAL, OPTIMIZERS, Setting
 from keras_adasim.validation import check_choice, check_integer, check_number
 
 # The network that learns within minutes on a CPU.
 SMALL_BACKBONE = "vit_mini"
-WEIGHTS, WATCHING, MACHINE = "decides the weights", "watches only", "depends on the machine"
-
-
-class Default(str):
-    """A name that nobody has passed: what an argument has of itself."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """One setting.
-
-    Attributes:
-        name: Its keyword, and its flag without the dashes.
-        default: Its value if nobody sets or chooses another.
-        help: What it means, in a sentence.
-        choices: The strings that it can be, if they are few.
-        role: `WEIGHTS`, `WATCHING` or `MACHINE`. A run that goes on refuses another value of the
-            first kind, takes one of the second, and never remembers one of the third.
-        owners: Dict of what has it, such as `"byol"` or `"vit_small"`, to its default there; empty
-            if every run has it.
-    """
-
-    name: str
-    default: object
-    help: str
-    choices: tuple = ()
-    role: str = WEIGHTS
-    owners: dict = dataclasses.field(default_factory=dict)
-
-
-def general(role, **settings):
-    """Settings of every run: name to default, help and, for some, the choices."""
-    return {name: Setting(name, *rest, role=role) for name, rest in settings.items()}
-
-
-OPTIMIZERS = {"adamw": optimizers.AdamW, "lars": optimizers.LARS, "sgd": optimizers.SGD}
 AXES = ("backbone", "objective", "pairing")
 RENAMED = {
     AdaptiveWindow: {"temperature": "sampling_temperature"},  # An objective's is `temperature`.
@@ -95,84 +59,6 @@ BOUNDS = {
 # What else stands for a list, or for a word that may be a number.
 ALSO = {tuple: (tuple, list, np.ndarray), str: (str, int, float, type(None))}
 
-GENERAL = {
-    **general(
-        WEIGHTS,
-        backbone=(
-            "vit_small",
-            "Network to train: a preset's name, hub:PRESET of KerasHub, the folder of a run or an "
-            "export; auto is vit_small on a GPU and vit_mini on a CPU.",
-        ),
-        objective=("dino", "What the network learns from: the loss, its heads and its state."),
-        pairing=(
-            "adasim",
-            "Who is paired: self (plain self-distillation), nearest, adasim, oracle (same label).",
-            ("self", "nearest", "adasim", "oracle"),
-        ),
-        channels=(3, "Channels of the images: 3, 1 for gray, or those of the .npy files."),
-        mean=(IMAGENET_MEAN, "Mean of each channel, in [0, 1]."),
-        std=(IMAGENET_STD, "Standard deviation of each channel, in [0, 1]."),
-        limit=(0, "Use only so many training images, drawn once by the seed; 0 for all."),
-        seed=(0, "Seed of weights, order, crops, augmentation and partners."),
-        epochs=(100, "Epochs to train."),
-        batch_size=(256, "Images per step, over all devices."),
-        precision=(
-            "auto",
-            "Keras dtype policy; auto is mixed_bfloat16 on a GPU, else float32.",
-            ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
-        ),
-        gradient_accumulation_steps=(1, "Parts that a device's batch is worked through in."),
-        neighbor_feature=(
-            "first",
-            "Which view's feature the bank keeps.",
-            ("first", "second", "mean"),
-        ),
-        weights=(
-            "",
-            "PyTorch file (.pth, .safetensors, .npz) to start from; of a file with a student and a "
-            "teacher both go on, heads included.",
-        ),
-        weights_key=("", "The one network of the weights file to start from, if it has several."),
-        optimizer=("adamw", "Which optimizer.", tuple(OPTIMIZERS)),
-        learning_rate=(5e-4, "Peak, per 256 images: scaled by batch_size / 256."),
-        final_learning_rate=(1e-6, "After the last step; not scaled."),
-        warmup_epochs=(10, "Epochs of linear warm-up of the learning rate."),
-        weight_decay=(0.04, "In the first step; a cosine to final_weight_decay."),
-        final_weight_decay=(0.4, "After the last step."),
-        clipnorm=(3.0, "Largest norm of one variable's gradient; 0 does not clip."),
-        policy=(
-            "dino",
-            "Augmentation. dino: the second view is rarely blurred, and solarized at times; "
-            "symmetric: as SimSiam, both views are blurred every other time.",
-            ("dino", "symmetric"),
-        ),
-        exclude=(
-            (),
-            "Augmentations to leave out: flip, color_jitter, grayscale, blur, solarize.",
-        ),
-        interpolation=("bilinear", "Kernel of the crops.", ("bilinear", "bicubic")),
-        image_size=(224, "Height and width of the global crops, in pixels."),
-        momentum=(0.996, "Of the teacher, in the first step; a cosine to final_momentum."),
-        final_momentum=(1.0, "Of the teacher, after the last step."),
-    ),
-    **general(
-        WATCHING,
-        knn_k=(20, "Neighbors that vote in the k-NN, where there are labels."),
-        knn_temperature=(0.07, "Temperature of the k-NN's votes."),
-        knn_every=(1, "Epochs between two k-NN evaluations and measures of the features."),
-        knn_images=(10_000, "At most so many images of each set for the k-NN."),
-    ),
-    **general(
-        MACHINE,
-        devices=(0, "GPUs to use, or logical CPU devices; 0 is all GPUs, else one CPU."),
-        xla=(
-            "auto",
-            "Whether to compile the step; auto: on a GPU, and small networks on a CPU.",
-            ("auto", "yes", "no"),
-        ),
-        in_memory=("auto", "Whether to decode all images once.", ("auto", "yes", "no")),
-    ),
-}
 # The warm-up of a temperature that an objective takes as a schedule.
 TEMPERATURE_WARMUP = {
     "warmup_teacher_temperature": (0.04, "Of the teacher's softmax in the first epoch."),

@@ -1,0 +1,55 @@
+"""What a run is computed on: its devices, and whether the step is compiled for them."""
+
+import tensorflow as tf
+
+# Parameters up to which, and steps from which on compiling gains on a CPU what it takes.
+SMALL_NETWORK = 2_000_000
+WORTH_COMPILING = 200
+
+
+def compiles(xla, backbone, steps):
+    """Whether the step is compiled: "yes", "no", or where it gains more time than it takes."""
+    if xla != "auto":
+        return xla == "yes"
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    return backbone.count_params() <= SMALL_NETWORK and steps >= WORTH_COMPILING
+
+
+def make_strategy(devices):
+    """No strategy for one device, else `MirroredStrategy`."""
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    physical = tf.config.list_physical_devices(kind)
+    if kind == "CPU" and devices > 1:
+        _split_processor(physical[0], devices)
+    elif not 0 <= devices <= len(physical):
+        raise ValueError(
+            f"Expected `devices` from 0 to {len(physical)}. Received: devices={devices}"
+        )
+    wanted = devices or len(physical)
+    if wanted == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(wanted)])
+
+
+def _split_processor(processor, devices):
+    """Makes logical devices, before anything runs: TensorFlow fixes its devices then."""
+    if len(tf.config.get_logical_device_configuration(processor) or ()) >= devices:
+        return
+    try:
+        parts = [tf.config.LogicalDeviceConfiguration()] * devices
+        tf.config.set_logical_device_configuration(processor, parts)
+    except RuntimeError as error:
+        raise ValueError(
+            "Expected `devices` above 1 on a CPU before TensorFlow runs anything in this process. "
+            f"Received: devices={devices}. Call it first, or in a process of its own."
+        ) from error
+
+
+def check_shares(batch_size, devices):
+    """Raises ValueError if some devices would get more of a batch than others."""
+    if batch_size % devices:
+        raise ValueError(
+            f"Expected `batch_size` that {devices} devices share evenly. "
+            f"Received: batch_size={batch_size}"
+        )

@@ -1,0 +1,69 @@
+"""The images of a run: opened, limited, and kept in memory where they fit."""
+
+import os
+
+import numpy as np
+
+from keras_adasim import data
+
+# Decoded images above this many bytes stay on disk.
+MEMORY_LIMIT = 4 * 2**30
+
+
+def open_sources(images, test_images, channels, limit, seed):
+    """The training source, and the test source where there is one.
+
+    Args:
+        images: A folder, a list of folders, an array, or a `Source`.
+        test_images: The same, for the test images; None takes those beside a folder's `train/`.
+        channels: Channels of images in folders.
+        limit: At most so many training images, drawn once; 0 for all.
+        seed: Seed of that draw.
+
+    Raises:
+        ValueError: If there are fewer than two training images, or `data` is something else.
+    """
+    train, beside = _open("data", images, channels)
+    test = beside if test_images is None else _open("test_data", test_images, channels)[0]
+    if len(train) < 2:
+        raise ValueError(f"Expected `data` with at least two images. Received: {len(train)} image")
+    if test is not None and train.labels is not None:
+        test.checked_labels()
+    if limit:
+        train = data.Subset(train, _draw(len(train), limit, seed))
+    return train, test
+
+
+def _open(name, images, channels):
+    if isinstance(images, data.Source):
+        return images, None
+    if isinstance(images, np.ndarray):
+        return data.ArraySource(images), None
+    folders = images if isinstance(images, list | tuple) else [images]
+    if not folders or not all(isinstance(folder, str | os.PathLike) for folder in folders):
+        raise ValueError(
+            f"Expected `{name}` to be a folder, a list of folders, a uint8 array (N, H, W, C) or a "
+            f"source of `keras_adasim.data`. Received: an object of type {type(images).__name__}"
+        )
+    return data.open_splits(images, channels)
+
+
+def _draw(num_images, limit, seed):
+    if not 0 < limit <= num_images:
+        raise ValueError(f"Expected `limit` from 1 to {num_images}. Received: limit={limit}")
+    return np.sort(np.random.default_rng(seed).permutation(num_images)[:limit])
+
+
+def keep_in_memory(source, in_memory):
+    """Decodes a source once, if it is to be in memory: "yes", "no", or where it fits ("auto")."""
+    if source is None or in_memory == "no":
+        return source
+    if in_memory == "yes":
+        return data.load_in_memory(source)
+    samples = [source[i].shape for i in np.linspace(0, len(source) - 1, 32, dtype=int)]
+    if len(set(samples)) > 1 or np.prod(samples[0]) * len(source) > MEMORY_LIMIT:
+        return source
+    try:
+        return data.load_in_memory(source)
+    except data.DifferentSizesError:
+        return source  # The samples were alike, the others are not.
