@@ -145,9 +145,10 @@ class Backup(keras.callbacks.Callback):
                 variable.assign(value)
         except (ValueError, KeyError, OSError) as error:
             raise ValueError(
-                f"Expected the checkpoint {str(checkpoint)!r} to be of this model: the same "
-                "backbone, objective, optimizer and number of images. Pass another `directory` "
-                f"to start afresh; nothing was changed there. Received: {error}"
+                f"Expected the checkpoint {str(checkpoint)!r} to be whole, and of this model: the "
+                "same backbone, objective, optimizer and number of images. Nothing was changed "
+                "there; to start afresh, pass another `directory` (to `pretrain`, another `out`, "
+                f"or `fresh`). Received: {error}"
             ) from error
         self._finished = self._saved = state["finished_epochs"]
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.

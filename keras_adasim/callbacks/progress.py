@@ -110,9 +110,10 @@ class Progress(keras.callbacks.Callback):
         self._epoch, self._done, self._mark, self._epoch_begin = epoch, 0, now, now
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Warns of the compilation."""
+        """Says why the first step takes long."""
         if not self._compiled and self._done == 0:
-            self._print_line("compiling the training step, which may take a minute or two ...")
+            word = "compiling" if getattr(self.model, "jit_compile", False) else "tracing"
+            self._print_line(f"{word} the training step, which may take a minute or two ...")
             self._mark = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -123,7 +124,7 @@ class Progress(keras.callbacks.Callback):
             self._timed_seconds += now - self._mark
         else:
             self._compiled = True
-            self._print_line(f"compiled, first step done after {_clock(now - self._mark)}")
+            self._print_line(f"first step done after {_clock(now - self._mark)}")
         self._done, self._mark = done, now
         if now - self._shown >= (0.2 if self._terminal else self.interval):
             self._shown = now

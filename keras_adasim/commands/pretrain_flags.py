@@ -78,6 +78,11 @@ def images_of(values, demo=None):
             "Expected either `data_dir`=FOLDER (several times for several) or `tfds`=NAME. "
             f"Received: data_dir={values.data_dir}, tfds={values.tfds}"
         )
+    if values.tfds_dir and not values.tfds:
+        raise ValueError(
+            "Expected `tfds_dir` together with `tfds`, the data set's name. "
+            f"Received: tfds_dir={values.tfds_dir}"
+        )
     if values.tfds:
         train, test = data.tfds_splits(values.tfds, values.tfds_dir)
         return f"pretrain_{values.tfds.replace('/', '_')}", train, test
@@ -105,18 +110,24 @@ def folder_of(values, name):
 
 def describe(setting, default=None):
     """A flag's meaning, whose it is, and its default."""
-    owners = ""
+    text, owners = setting.help, ""
+    if len(set(setting.texts.values())) > 1:
+        text = by_owner(setting.texts)
     if setting.owners:
-        kinds = {}
-        for owner, value in setting.owners.items():
-            kinds.setdefault(str(value), []).append(owner)
-        owners = "; ".join(f"{', '.join(names)}: {value}" for value, names in kinds.items())
-        owners = f" [{owners}]"
+        owners = f" [{by_owner(setting.owners)}]"
     elif default is None and setting.default not in ("", ()):
         owners = f" [{shown(setting.default)}]"
     recipe = f" This recipe: {shown(default)}." if default is not None else ""
     chosen = f" Chosen without it: {RULES[setting.name]}." if setting.name in RULES else ""
-    return f"{setting.help}{owners}{recipe}{chosen}".replace("%", "%%")
+    return f"{text}{owners}{recipe}{chosen}".replace("%", "%%")
+
+
+def by_owner(values):
+    """`dino, esvit: 3; byol: 2` for a dict of owners to values."""
+    owners = {}
+    for owner, value in values.items():
+        owners.setdefault(str(value).rstrip("."), []).append(owner)
+    return "; ".join(f"{', '.join(names)}: {value}" for value, names in owners.items())
 
 
 def shown(value):

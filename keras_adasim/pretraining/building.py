@@ -171,6 +171,11 @@ def load_weights(model, weights, weights_key):
     A checkpoint of a student and a teacher is continued, heads included; of any other, or with a
     key, student and teacher both start from the one backbone.
     """
+    if weights_key and not weights:
+        raise ValueError(
+            "Expected `weights_key` together with `weights`, the file that has the key. "
+            f"Received: weights_key={weights_key!r}"
+        )
     if not weights:
         return
     path = expand(weights)

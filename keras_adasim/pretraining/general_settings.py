@@ -22,6 +22,7 @@ class Setting:
             first kind, takes one of the second, and never remembers one of the third.
         owners: Dict of what has it, such as `"byol"` or `"vit_small"`, to its default there; empty
             if every run has it.
+        texts: Dict of the same names to what it means there.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Setting:
     choices: tuple = ()
     role: str = WEIGHTS
     owners: dict = dataclasses.field(default_factory=dict)
+    texts: dict = dataclasses.field(default_factory=dict)
 
 
 def general(role, **settings):

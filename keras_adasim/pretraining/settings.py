@@ -89,7 +89,7 @@ def owned_by(owner, configured):
         if name.endswith(("_step", "_steps")):
             name = name.replace("_step", "_epoch")
             text = text.replace("step", "epoch")
-        yield Setting(name, default, text, owners={owner: default})
+        yield Setting(name, default, text, owners={owner: default}, texts={owner: text})
 
 
 def build_table():
@@ -116,8 +116,8 @@ def build_table():
 
 def joined(first, second):
     """One setting of two that things of different kinds have under one name."""
-    text = first.help if second.help in first.help else f"{first.help} {second.help}"
-    return dataclasses.replace(first, help=text, owners={**first.owners, **second.owners})
+    owners, texts = first.owners | second.owners, first.texts | second.texts
+    return dataclasses.replace(first, owners=owners, texts=texts)
 
 
 SETTINGS = build_table()

@@ -137,7 +137,7 @@ def test_checkpoint_of_another_model(tmp_path, other):
     fit(plain(), 2, [Backup(tmp_path)])
     model = other()
     before = [v.numpy() for v in model.variables]
-    message = r"epoch-2' to be of this model.*Pass another `directory`.*other shapes"
+    message = r"epoch-2' to be whole, and of this model.*pass another `directory`.*other shapes"
     with pytest.raises(ValueError, match=message):
         fit(model, 4, [Backup(tmp_path)])
     for value, variable in zip(before, model.variables, strict=True):
@@ -148,7 +148,7 @@ def test_checkpoint_of_another_model(tmp_path, other):
 def test_damaged_checkpoint_is_named(tmp_path):
     fit(plain(), 2, [Backup(tmp_path)])
     (tmp_path / "epoch-2" / "model.weights.h5").write_bytes(b"not a weights file")
-    with pytest.raises(ValueError, match=r"epoch-2' to be of this model"):
+    with pytest.raises(ValueError, match=r"epoch-2' to be whole, and of this model"):
         fit(plain(), 4, [Backup(tmp_path)])
 
 

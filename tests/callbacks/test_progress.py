@@ -45,8 +45,8 @@ def test_lines_of_a_log_file(clock):
     out = io.StringIO()
     _run(Progress(batch_size=32, stream=out, interval=5.0), clock)
     lines = out.getvalue().splitlines()
-    assert lines[0].startswith("compiling the training step")
-    assert lines[1] == "compiled, first step done after 1:00"
+    assert lines[0].startswith("tracing the training step")
+    assert lines[1] == "first step done after 1:00"
     # The rate leaves the compilation out: 32 images in 2 s.
     assert lines[2] == "epoch 1/4  step 1/5  loss 5"
     assert lines[3].startswith("epoch 1/4  step 4/5  loss 5  16 images/s  left 0:02  of the run")
@@ -129,7 +129,7 @@ def test_hours():
 def test_in_fit(capsys):
     fit(plain(), 2, [Progress(batch_size=4)])
     out = capsys.readouterr().out
-    assert out.count("compiling") == 1
+    assert out.count("tracing the training step") == 1
     assert "epoch 2/2  loss" in out
 
 
