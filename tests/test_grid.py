@@ -25,14 +25,6 @@ PAIRINGS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _without_graph_optimizers():
-    """They take half of a first step's time, and a step here is made a few times only."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
-
-
 def build(objective, backbone):
     keras.utils.set_random_seed(1)
     return tiny.model(
