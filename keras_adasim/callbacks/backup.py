@@ -9,6 +9,7 @@ import keras
 
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.files import expand, flush_folder, write_file
+from keras_adasim.finite import check_finite
 from keras_adasim.validation import check_integer
 
 WEIGHTS = "model.weights.h5"
@@ -36,6 +37,7 @@ class Backup(keras.callbacks.Callback):
     Raises:
         ValueError: If `every` isn't a positive integer; in `fit`, if the checkpoint there is not
             this model's.
+        NotFiniteError: In `fit`, instead of a checkpoint of NaN; the last one stays.
 
     Example:
         ```python
@@ -114,6 +116,7 @@ class Backup(keras.callbacks.Callback):
                 shutil.rmtree(folder)
 
     def _save(self):
+        check_finite(self._variables(), f"epoch {self._finished}, which was not saved")
         self._saved = self._finished
         if not writes_files(self.model):
             return
@@ -134,6 +137,10 @@ class Backup(keras.callbacks.Callback):
         for folder in old:
             shutil.rmtree(folder)
 
+    def _variables(self):
+        optimizer = getattr(self.model, "optimizer", None)
+        return [*self.model.weights, *(optimizer.variables if optimizer else [])]
+
     def _restore(self, checkpoint):
         try:
             state = json.loads((checkpoint / STATE).read_text())
@@ -143,6 +150,7 @@ class Backup(keras.callbacks.Callback):
                 _random_states(self.model), state["random_states"], strict=True
             ):
                 variable.assign(value)
+            check_finite(self._variables(), f"the checkpoint {checkpoint}")
         except (ValueError, KeyError, OSError) as error:
             raise ValueError(
                 f"Expected the checkpoint {str(checkpoint)!r} to be whole, and of this model: the "

@@ -35,6 +35,7 @@ class PushNeighbors(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the records from the device, once per epoch."""
+        self.model.finite_watch.look(wait=True)
         bank = self.model.bank
         if bank is None:
             self.model.pairing.push(None, None)

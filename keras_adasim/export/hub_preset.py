@@ -6,6 +6,7 @@ from keras_adasim.backbones.clone import clone_backbone
 from keras_adasim.backbones.hub import require_keras_hub
 from keras_adasim.backbones.hub_positions import keep_positions
 from keras_adasim.export.folder import check_path, written_whole
+from keras_adasim.finite import check_finite
 
 
 def export_preset(model, path, mean=None, std=None, overwrite=False):
@@ -29,6 +30,7 @@ def export_preset(model, path, mean=None, std=None, overwrite=False):
         ValueError: If the backbone isn't KerasHub's.
     """
     path = check_path(path, overwrite, marks=("config.json", "metadata.json"))
+    check_finite(getattr(model, "teacher", model).weights, "the backbone to export")
     teacher = getattr(model, "teacher", model)
     keras_hub = require_keras_hub()
     inner = getattr(teacher, "backbone", None)

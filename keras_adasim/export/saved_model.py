@@ -10,6 +10,7 @@ from keras_adasim.backbones.stored_backbone import METADATA_NAME, store_backbone
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.export.folder import check_path, written_whole
 from keras_adasim.export.metadata import Metadata
+from keras_adasim.finite import check_finite
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.validation import check_integer
 
@@ -59,11 +60,13 @@ def export_backbone(
     Raises:
         FileExistsError: If `path` is taken and `overwrite` isn't set, or it holds no export.
         ValueError: If another argument doesn't fit.
+        NotFiniteError: If a weight is NaN or infinite.
     """
     path = check_path(path, overwrite, marks=("saved_model.pb", METADATA_NAME))
     backbone = getattr(model, "teacher", model)
     last_blocks = min(4, getattr(backbone, "depth", 4)) if last_blocks is None else last_blocks
     _check_backbone(backbone)
+    check_finite(backbone.weights, "the backbone to export")
     image_size = check_integer("image_size", image_size)
     last_blocks = check_integer("last_blocks", last_blocks)
     mean, std = _normalization(model, backbone, mean, std)

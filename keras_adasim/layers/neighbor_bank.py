@@ -97,7 +97,7 @@ class NeighborBank(keras.layers.Layer):
             )
         return self.step(tf.cast(indices, tf.int64), l2_normalize(features))
 
-    def step(self, indices, features, jit_compile=False):
+    def step(self, indices, features, jit_compile=False, when=None):
         """Does what a call does, as a part of a training step: in replica context, not compiled.
 
         Args:
@@ -105,13 +105,18 @@ class NeighborBank(keras.layers.Layer):
             features: Float32 (B, D), L2-normalized.
             jit_compile: Whether look-up and write are XLA programs, which update the tables in
                 place. The exchange between replicas can't stand in one.
+            when: Boolean scalar, the same on all replicas; where false nothing is written.
 
         Returns:
             Tuple (ids, similarities), int64 and float32 (B, k), most similar first.
         """
         look_up, write = self._compiled if jit_compile else (self._look_up, self._write)
         ids, similarities = look_up(features)
-        write(*(gather(rows) for rows in (indices, features, ids, similarities)))
+        everyone = [gather(rows) for rows in (indices, features, ids, similarities)]
+        if when is None:
+            write(*everyone)
+        else:
+            tf.cond(when, lambda: write(*everyone), lambda: None)
         return ids, similarities
 
     def _look_up(self, features):

@@ -8,6 +8,7 @@ from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.models import checks
+from keras_adasim.models.finite_watch import FiniteWatch
 from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
@@ -96,6 +97,7 @@ class SelfDistillation(Serialization, keras.Model):
         self.loss_scale = LossScale(name="loss_scale") if "float16" in dtypes else None
         names = ("loss", "feature_std", *objective.metric_names)
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
+        self._skipped = keras.metrics.Sum(name="skipped_steps")
         self._embed_function = tf.function(self._embed, reduce_retracing=True)
         self.__dict__["step_hooks"] = []  # Keras would track an attribute.
         self.built = True
@@ -165,6 +167,7 @@ class SelfDistillation(Serialization, keras.Model):
 
         Raises:
             ValueError: If the data set does not fit the model, or there is validation data.
+            NotFiniteError: If a loss or gradient isn't finite; in float16, many in a row.
         """
         checks.warn_of_a_closed_gate(self.pairing, epochs - initial_epoch)
         checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split)
@@ -173,7 +176,9 @@ class SelfDistillation(Serialization, keras.Model):
             # Keras would trace the step again with unknown shapes, which the crops can't have.
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
-        push = PushNeighbors(None if dataset is x else x)
+        pairs = None if dataset is x else x
+        self.__dict__["finite_watch"] = FiniteWatch(self, pairs)
+        push = PushNeighbors(pairs)
         return super().fit(
             dataset,
             y,
@@ -190,11 +195,19 @@ class SelfDistillation(Serialization, keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):
-        """Makes a `TrainingStep`; returns the epoch's mean loss and metrics so far."""
+        """Makes a `TrainingStep`; returns the epoch's mean loss and metrics so far.
+
+        A step that isn't finite is left out of the means, and counted.
+        """
         batch, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        for name, value in self.training_step(batch).items():
-            self._means[name].update_state(value)
-        return {name: mean.result() for name, mean in self._means.items()}
+        values, finite = self.training_step(batch)
+        for name, value in values.items():
+            self._means[name].update_state(
+                tf.where(finite, value, 0.0), tf.cast(finite, tf.float32)
+            )
+        skipped = 1.0 - tf.cast(finite, tf.float32)
+        self._skipped.update_state(skipped / self.training_step.num_replicas)
+        return {mean.name: mean.result() for mean in self.metrics}
 
     def make_train_function(self, force=False):
         """Makes Keras' train function, with the hooks behind it."""
@@ -205,6 +218,7 @@ class SelfDistillation(Serialization, keras.Model):
 
         def train_and_call_hooks(iterator):
             logs = train(iterator)
+            self.finite_watch.look()
             for hook in self.step_hooks:
                 hook()
             return logs
@@ -225,7 +239,7 @@ class SelfDistillation(Serialization, keras.Model):
     @property
     def metrics(self):
         """The means that an epoch's logs are made of."""
-        return list(self._means.values())
+        return [*self._means.values(), self._skipped]
 
     @property
     def trainable_variables(self):

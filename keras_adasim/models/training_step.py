@@ -35,12 +35,16 @@ class TrainingStep:
         self.jit_compile = jit_compile
         self.accumulation_steps = accumulation_steps
         self.num_replicas = model.distribute_strategy.num_replicas_in_sync
+        with model.distribute_strategy.scope():
+            # Steps in a row, up to the last one, that weren't finite. No part of the model's state.
+            self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
         objective = model.objective
         student_heads = [student for student, _ in objective.heads]
         # Without heads of its own the teacher goes through the student's.
         teacher_heads = [t for _, t in objective.heads if t is not None] or student_heads
         modules = [model.student, model.teacher, *student_heads, *teacher_heads]
         check_synchronized(modules, self.num_replicas)
+        self.moved_forward = moved_forward(modules)
 
         def synchronizes(*modules):
             return self.num_replicas > 1 and any(map(has_batch_normalization, modules))
@@ -63,6 +67,7 @@ class TrainingStep:
         self.student_heads = part(objective.student_embeddings, *student_heads)
         self.teacher_heads = part(objective.teacher_embeddings, *teacher_heads)
         self.loss = part(objective.compute_loss)
+        self.are_finite = compiled(are_finite)
         self.update = compiled(self.update)
 
     def __call__(self, batch):
@@ -73,23 +78,36 @@ class TrainingStep:
                 (B, H, W, C) or `views`, a tuple of V tensors (B, s, s, C).
 
         Returns:
-            Dictionary of scalars: the loss and other metrics, those of all replicas.
+            Tuple of a dictionary of scalars, the loss and other metrics of all replicas, and
+            whether the step was finite on all of them. One that wasn't changes nothing but the
+            step counter and the loss scale.
         """
-        optimizer, bank = self.model.optimizer, self.model.bank
+        optimizer, bank, loss_scale = self.model.optimizer, self.model.bank, self.model.loss_scale
         # The counter lives in host memory and is advanced last, outside every compiled function.
         step = tf.cast(optimizer.iterations, tf.int64)
+        before = [tf.identity(tf.convert_to_tensor(each)) for each in self.moved_forward]
         views = self.augment(batch, step)
         if self.accumulation_steps == 1:
             results = self.forward_backward(views, step)
         else:
             results = accumulate(self, self.accumulation_steps, views, step)
-        gradients, statistics, metrics = self.exchange(results)
-        self.update(gradients, statistics, results["gathered"], step)
+        gradients, statistics, metrics, share_finite = self.exchange(results)
+        gathered = results["gathered"]
+        finite = self.are_finite([gradients, statistics, metrics["loss"], gathered])
+        finite &= tf.equal(share_finite, 1.0)
+        tf.cond(
+            finite,
+            lambda: self.update(gradients, statistics, gathered, step),
+            lambda: assign_all(self.moved_forward, before),
+        )
         if bank is not None:
             indices = tf.cast(batch["indices"], tf.int64)
-            bank.step(indices, results["features"], self.jit_compile)
+            bank.step(indices, results["features"], self.jit_compile, when=finite)
+        if loss_scale is not None:
+            loss_scale.update(finite)
+        self.skipped.assign(tf.where(finite, tf.zeros_like(step), self.skipped + 1))
         optimizer.iterations.assign_add(1)
-        return metrics
+        return metrics, finite
 
     def augment(self, batch, step):
         """Returns V views (B, s, s, C) of this replica's part of the batch, global ones first."""
@@ -165,6 +183,7 @@ class TrainingStep:
             "gathered": gathered,
             "metrics": {"loss": loss, "feature_std": feature_std(features[0]), **metrics},
             "features": self.feature_kept(features),
+            "finite": tf.cast(are_finite(features), tf.float32),
         }
 
     def feature_kept(self, features):
@@ -176,8 +195,9 @@ class TrainingStep:
     # --- exchange and update ----------------------------------------------------------------------
 
     def exchange(self, results):
-        """Returns summed gradients, and mean statistics and metrics, of all replicas."""
-        gradients, means = results["gradients"], [results["statistics"], results["metrics"]]
+        """Returns summed gradients, and mean statistics, metrics and flags, of all replicas."""
+        gradients = results["gradients"]
+        means = [results[name] for name in ("statistics", "metrics", "finite")]
         if self.num_replicas > 1:
             replica = tf.distribute.get_replica_context()
             means = replica.all_reduce("MEAN", means)
@@ -186,23 +206,39 @@ class TrainingStep:
 
     def update(self, gradients, statistics, gathered, step):
         """Local assigns only: every replica computes the same new values for its own copies."""
-        model, finite = self.model, None
+        model = self.model
         if model.loss_scale is not None:
-            gradients, finite = model.loss_scale.unscale(gradients)
-            model.loss_scale.update(finite)
+            gradients = model.loss_scale.unscale(gradients)
         frozen = by_variable(model.objective.frozen(step))
         rates = by_variable(model.objective.fixed_learning_rates())
         for index, gradient in gradients.items():
             variable = model.trainable_variables[index]
-            active, condition = finite, frozen.get(id(variable))
-            if condition is not None:
-                active = ~condition if active is None else active & ~condition
+            condition = frozen.get(id(variable))
+            active = None if condition is None else ~condition
             rate = rates.get(id(variable))
             model.optimizer.update_variable(gradient, variable, step, active, rate)
         networks = [(model.student, model.teacher), *model.objective.heads]
         students, teachers = parameter_pairs(networks)
         exponential_moving_average(teachers, students, model.momentum(step))
         model.objective.update(statistics, gathered, step)
+
+
+def are_finite(structure):
+    """Whether all numbers in a structure of tensors are: a scalar boolean."""
+    tensors = [t for t in tf.nest.flatten(structure) if t.dtype.is_floating]
+    return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(t)) for t in tensors]))
+
+
+def moved_forward(layers):
+    """Variables that a forward pass changes: moving statistics, and the states of generators."""
+    variables = [v for layer in layers for v in layer.variables if not v.trainable]
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def assign_all(variables, values):
+    """Assigns to this replica's copies."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def replica_id():

@@ -33,11 +33,9 @@ class LossScale(keras.layers.Layer):
         )
 
     def unscale(self, gradients):
-        """Returns a dictionary of gradients divided by the scale, and whether all are finite."""
+        """Returns a dictionary of gradients divided by the scale, in float32."""
         factor = 1.0 / tf.convert_to_tensor(self.scale)
-        gradients = {name: tf.cast(g, tf.float32) * factor for name, g in gradients.items()}
-        finite = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients.values()]
-        return gradients, tf.reduce_all(tf.stack(finite))
+        return {name: tf.cast(g, tf.float32) * factor for name, g in gradients.items()}
 
     def update(self, finite):
         """Counts a step; the same on every replica, as the gradients are."""

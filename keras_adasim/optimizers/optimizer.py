@@ -51,7 +51,7 @@ class Optimizer(keras.optimizers.Optimizer):
     @property
     def weight_decay(self):
         """The weight decay at the current step."""
-        return _value_at(self._weight_decay, self.iterations)
+        return self.weight_decay_at(self.iterations)
 
     @weight_decay.setter
     def weight_decay(self, value):
@@ -65,6 +65,14 @@ class Optimizer(keras.optimizers.Optimizer):
             if hasattr(schedule, name):
                 return getattr(schedule, name)
         return _value_at(schedule, 0)
+
+    def learning_rate_at(self, step):
+        """The learning rate at a step."""
+        return _value_at(self._learning_rate, step)
+
+    def weight_decay_at(self, step):
+        """The weight decay at a step."""
+        return _value_at(self._weight_decay, step)
 
     def build(self, variables):
         """Creates the slots.
@@ -141,10 +149,10 @@ class Optimizer(keras.optimizers.Optimizer):
                 predictor whose rate is constant; "base" for `base_learning_rate`.
         """
         if learning_rate is None:
-            learning_rate = _value_at(self._learning_rate, step)
+            learning_rate = self.learning_rate_at(step)
         elif isinstance(learning_rate, str):
             learning_rate = self.base_learning_rate
-        self._update(gradient, variable, learning_rate, _value_at(self._weight_decay, step), active)
+        self._update(gradient, variable, learning_rate, self.weight_decay_at(step), active)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict."""

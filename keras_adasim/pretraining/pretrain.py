@@ -1,5 +1,6 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
+from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
 from keras_adasim.pretraining.deciding import Decision
@@ -162,5 +163,10 @@ def train(model, dataset, watchers, decision, folder, facts):
             model.fit(dataset, epochs=decision["epochs"], callbacks=watchers, verbose=0)
     except KeyboardInterrupt:
         print(f"stopped; the same call goes on with epoch {folder.finished_epochs + 1}", flush=True)
+        raise
+    except NotFiniteError as error:
+        done = folder.finished_epochs
+        kept = f", of epoch {done}, is sound" if done else " is none yet"
+        error.add_note(f"The last checkpoint{kept}")
         raise
     return results.finish(folder, model, watchers, before, decision, facts)

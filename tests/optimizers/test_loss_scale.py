@@ -27,17 +27,13 @@ def test_the_scale_stays_within_bounds():
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradients_are_unscaled_and_checked(jit_compile):
+def test_gradients_are_unscaled(jit_compile):
     scale = LossScale(initial=4.0)
     unscale = tf.function(scale.unscale, jit_compile=jit_compile)
-    gradients, finite = unscale({0: tf.constant([4.0, 8.0], tf.float16), 3: tf.constant(2.0)})
+    gradients = unscale({0: tf.constant([4.0, 8.0], tf.float16), 3: tf.constant(2.0)})
     np.testing.assert_allclose(gradients[0], [1.0, 2.0])
     assert gradients[0].dtype == tf.float32
     assert gradients[3] == 0.5
-    assert finite
-    for bad in (np.inf, np.nan):
-        _, finite = unscale({0: tf.constant([1.0, bad]), 3: tf.constant(1.0)})
-        assert not finite
 
 
 def test_config_round_trip():
