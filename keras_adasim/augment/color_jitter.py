@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.augment.hue import shift_hue
-from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.augment.keras_cv_layers import AugmentationLayer
 from keras_adasim.validation import check_number
 
 _BRIGHTNESS, _CONTRAST, _HUE = 0, 1, 3
@@ -12,7 +12,7 @@ _LUMA = (0.2989, 0.587, 0.114)
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class ColorJitter(VectorizedBaseImageAugmentationLayer):
+class ColorJitter(AugmentationLayer):
     """Changes brightness, contrast, saturation and hue, in an order drawn for every image.
 
     Brightness multiplies the image, contrast its distance to the mean of its gray version,

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.augment.keras_cv_layers import AugmentationLayer
 from keras_adasim.augment.separable import apply_separable
 from keras_adasim.validation import check_range
 
@@ -14,7 +14,7 @@ _RADIUS_IN_SIGMAS = 4.0
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class GaussianBlur(VectorizedBaseImageAugmentationLayer):
+class GaussianBlur(AugmentationLayer):
     """Blurs every image with a Gaussian whose sigma is drawn uniformly.
 
     Pixels beyond the border repeat the border's, as in Pillow, whose `GaussianBlur` of radius

@@ -17,6 +17,7 @@ from keras_cv.layers import (
 )
 
 __all__ = [
+    "AugmentationLayer",
     "ConstantFactorSampler",
     "Grayscale",
     "RandomColorDegeneration",
@@ -27,3 +28,19 @@ __all__ = [
     "Solarization",
     "VectorizedBaseImageAugmentationLayer",
 ]
+
+# Without a seed a layer takes the process' global generator, which isn't there where TensorFlow's
+# operations are to be deterministic. What ours draw comes from a `KeyedGenerator`.
+SEED = 1
+
+
+class AugmentationLayer(VectorizedBaseImageAugmentationLayer):
+    """Base of our own layers.
+
+    Args:
+        seed: Seed of the layer's own generator, which a `KeyedGenerator` stands in for.
+        **kwargs: Arguments of a Keras layer.
+    """
+
+    def __init__(self, seed=SEED, **kwargs):
+        super().__init__(seed=seed, **kwargs)

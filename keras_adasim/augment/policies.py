@@ -7,6 +7,7 @@ as in AdaSim's official code.
 from keras_adasim.augment.color_jitter import ColorJitter
 from keras_adasim.augment.gaussian_blur import GaussianBlur
 from keras_adasim.augment.keras_cv_layers import (
+    SEED,
     ConstantFactorSampler,
     Grayscale,
     RandomColorDegeneration,
@@ -48,6 +49,7 @@ def second_view():
         # Keeps values below 128, as Pillow's `solarize` does; KerasCV's default keeps none.
         threshold_factor=ConstantFactorSampler(128.0),
         name="solarize",
+        seed=SEED,
         dtype="float32",
     )
     return [
@@ -88,9 +90,9 @@ def is_compilable(layer):
 
 def _flip_and_color(saturation=0.2):
     jitter = ColorJitter(0.4, 0.4, saturation, 0.1, name="color_jitter", dtype="float32")
-    gray = Grayscale(output_channels=3, name="grayscale", dtype="float32")
+    gray = Grayscale(output_channels=3, name="grayscale", seed=SEED, dtype="float32")
     return [
-        RandomFlip("horizontal", name="flip", dtype="float32"),
+        RandomFlip("horizontal", name="flip", seed=SEED, dtype="float32"),
         RandomApply(jitter, rate=0.8, dtype="float32"),
         RandomApply(gray, rate=0.2, dtype="float32"),
     ]

@@ -3,13 +3,13 @@
 import keras
 import tensorflow as tf
 
-from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.augment.keras_cv_layers import AugmentationLayer
 from keras_adasim.augment.keyed_generator import drawing_from
 from keras_adasim.validation import check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class RandomApply(VectorizedBaseImageAugmentationLayer):
+class RandomApply(AugmentationLayer):
     """Gives every image the layer's result with probability `rate`, else the image itself.
 
     The layer runs on the whole batch and one draw per image selects. KerasCV's layer of this name

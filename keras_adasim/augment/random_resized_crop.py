@@ -4,14 +4,14 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, RATIO, random_resized_boxes
-from keras_adasim.augment.keras_cv_layers import VectorizedBaseImageAugmentationLayer
+from keras_adasim.augment.keras_cv_layers import AugmentationLayer
 from keras_adasim.augment.separable import apply_separable
 from keras_adasim.layers.preprocessing import check_interpolation, resize_weights
 from keras_adasim.validation import check_integer, check_range
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class RandomResizedCrop(VectorizedBaseImageAugmentationLayer):
+class RandomResizedCrop(AugmentationLayer):
     """Cuts a random box out of every image and resizes it, with antialiasing.
 
     The boxes are torchvision's, the resizing is Pillow's: the kernel widens with the shrinkage,

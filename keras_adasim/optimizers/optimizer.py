@@ -2,9 +2,26 @@
 
 import keras
 import tensorflow as tf
-from keras.optimizers.schedules import LearningRateSchedule
+from keras.optimizers.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LearningRateSchedule,
+    PolynomialDecay,
+)
 
+from keras_adasim.optimizers.warmup_cosine import WarmupCosine
 from keras_adasim.validation import check_number
+
+# What falls from its `initial_learning_rate` on.
+KERAS_DECAYS = (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PolynomialDecay,
+)
 
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -59,12 +76,30 @@ class Optimizer(keras.optimizers.Optimizer):
 
     @property
     def base_learning_rate(self):
-        """The learning rate that a schedule decays from; the learning rate itself without one."""
+        """The learning rate that a schedule decays from; the learning rate itself without one.
+
+        Raises:
+            ValueError: If that can't be told: a schedule of one's own that begins with 0.
+        """
         schedule = self._learning_rate
-        for name in ("base", "initial_learning_rate"):  # Ours, and most of Keras'.
-            if hasattr(schedule, name):
-                return getattr(schedule, name)
-        return _value_at(schedule, 0)
+        if isinstance(schedule, WarmupCosine):
+            return schedule.base
+        if isinstance(schedule, CosineDecay) and schedule.warmup_target is not None:
+            return schedule.warmup_target
+        if isinstance(schedule, KERAS_DECAYS):
+            return schedule.initial_learning_rate
+        if not isinstance(schedule, LearningRateSchedule):
+            return schedule
+        with tf.init_scope():
+            rate = float(schedule(0))
+        if not rate > 0:
+            raise ValueError(
+                "Expected a `learning_rate` that tells what it decays from, for the variables that "
+                "keep that rate: `WarmupCosine`, a schedule of Keras, or one that doesn't begin "
+                f"with 0. Received: learning_rate={schedule!r}, {rate} in step 0. Or give "
+                "them a number, such as `predictor_learning_rate=0.05`."
+            )
+        return rate
 
     def learning_rate_at(self, step):
         """The learning rate at a step."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.augment import DINOAugment, GaussianBlur, MultiCrop, first_view
+from keras_adasim.augment import DINOAugment, GaussianBlur, MultiCrop, first_view, symmetric_view
 
 STEP = tf.constant(5, tf.int64)
 
@@ -224,3 +224,14 @@ def test_a_batch_that_does_not_fit_is_an_error():
         augment({"views": (pixels(2, 8, 8, 3),) * 2}, 0)
     with pytest.raises(ValueError, match="Received: 3 views of 5 channels"):
         augment(batch_of_images(channels=5), 0)
+
+
+def test_nothing_draws_from_the_global_generator(monkeypatch):
+    """Which isn't there after `tf.config.experimental.enable_op_determinism`."""
+
+    def refuse():
+        raise RuntimeError("get_global_generator cannot be called")
+
+    monkeypatch.setattr(tf.random, "get_global_generator", refuse)
+    augment = DINOAugment(MultiCrop(8, local_size=4, num_local=1), first=symmetric_view())
+    assert len(augment(batch_of_images(), 0)) == 3

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.optimizers import schedules
 
 from keras_adasim.optimizers import LARS, SGD, AdamW, Constant, Optimizer, WarmupCosine
 from tests.optimizers import golden_run as run
@@ -401,7 +402,12 @@ def test_the_base_class_asks_for_its_parts():
     [
         (0.3, 0.3),
         (WarmupCosine(0.2, 0.0, 10, warmup_steps=3), 0.2),
-        (keras.optimizers.schedules.CosineDecay(0.1, 10), 0.1),
+        (schedules.CosineDecay(0.1, 10), 0.1),
+        (schedules.CosineDecay(0.0, 90, warmup_target=0.05, warmup_steps=10), 0.05),
+        (schedules.CosineDecay(0.01, 90, warmup_target=0.05, warmup_steps=10), 0.05),
+        (schedules.CosineDecayRestarts(0.1, 3), 0.1),
+        (schedules.ExponentialDecay(0.1, 3, 0.5), 0.1),
+        (schedules.PiecewiseConstantDecay([2], [0.05, 0.005]), 0.05),
         (Constant(0.4), 0.4),
     ],
 )
@@ -410,3 +416,13 @@ def test_base_learning_rate_is_what_a_schedule_decays_from(schedule, base):
     optimizer.build([keras.Variable(np.zeros(2, "float32"))])
     optimizer.iterations.assign(9)
     np.testing.assert_allclose(optimizer.base_learning_rate, base, rtol=1e-6)
+
+
+class Rising(schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return tf.cast(step, tf.float32)
+
+
+def test_a_schedule_of_ones_own_that_begins_with_0_has_no_base():
+    with pytest.raises(ValueError, match=r"Received: learning_rate=.*Rising.*0\.0 in step 0"):
+        tf.function(lambda: SGD(Rising()).base_learning_rate)()
