@@ -52,7 +52,8 @@ class DINOAugment(keras.layers.Layer):
 
     Call arguments:
         batch: Dictionary with "images" and "partners", (B, H, W, C) each, to crop and change,
-            or "views", one (B, size, size, C) tensor of crops per view, to change only.
+            or "views", one (B, size, size, C) tensor of crops per view, to change only. Integers
+            from 0 to 255, or floats from 0 to 1.
         step: Step of the run, an integer or an int64 scalar tensor.
         replica_id: Which share of the global batch this is, an integer or an int32 scalar tensor.
         num_replicas: Number of equal shares.
@@ -126,6 +127,7 @@ class DINOAugment(keras.layers.Layer):
         return changed
 
     def _crop(self, batch, place):
+        batch = tf.nest.map_structure(_from_0_to_255, dict(batch))
         if "views" in batch:
             views = list(batch["views"])
         elif "images" in batch and "partners" in batch:
@@ -192,6 +194,10 @@ def _apply(layer, images):
         return layer(images)
     # Some of KerasCV's layers branch and loop in Python, which AutoGraph must see.
     return tf.function(layer, autograph=True)(images)
+
+
+def _from_0_to_255(images):
+    return images * 255.0 if images.dtype.is_floating else images
 
 
 def _rows(images):

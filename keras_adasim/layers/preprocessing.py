@@ -10,6 +10,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
+# Floats from 0 to 1, but for what a bicubic kernel overshoots.
+LARGEST_FLOAT = 1.1
+
+
 def preprocess(images, image_size, mean, std):
     """Scales, resizes and normalizes images.
 
@@ -24,9 +28,12 @@ def preprocess(images, image_size, mean, std):
 
     Raises:
         ValueError: If the images are of another type.
+        tf.errors.InvalidArgumentError: If floats are not from 0 to 1.
     """
     check_type(images.dtype)
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
+    with tf.control_dependencies(assert_range(images, "images")):
+        images = tf.identity(images)
     images = resize(tf.cast(images, tf.float32) / scale, image_size)
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
@@ -39,6 +46,18 @@ def check_type(dtype):
             f"images.dtype={dtype.name}. Cast values from 0 to 255 to uint8; divide those of a "
             "larger range by its end."
         )
+
+
+def assert_range(images, name):
+    """Returns a list of operations that fail if floats are not from 0 to 1; none for bytes."""
+    if not images.dtype.is_floating:
+        return []
+    largest = tf.reduce_max(tf.abs(tf.cast(images, tf.float32)))
+    message = (
+        f"Expected `{name}` to be uint8 (0 to 255) or floats (0 to 1): divide floats of a larger "
+        "range by its end. Received: NaN, or floats as far from 0 as "
+    )
+    return [tf.debugging.Assert(largest <= LARGEST_FLOAT, [message, largest])]
 
 
 def check_interpolation(interpolation):

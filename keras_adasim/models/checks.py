@@ -1,9 +1,12 @@
 """Whether the parts of a model, and what it is compiled and fitted with, fit each other."""
 
 import keras
+import numpy as np
+import tensorflow as tf
 from absl import logging
 
-from keras_adasim.models.teacher import all_layers
+from keras_adasim.layers.preprocessing import LARGEST_FLOAT, assert_range
+from keras_adasim.models.teacher import all_layers, has_batch_normalization
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
 
@@ -154,6 +157,7 @@ def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_s
         _check_pairs(model, x, steps_per_epoch)
         rest = 0 if x.drop_remainder else len(x.source) % x.batch_size
         _check_shares(replicas, x.batch_size, rest)
+        _check_rows(model, x.batch_size, rest)
         return
     spec = getattr(x, "element_spec", None)
     if not isinstance(spec, dict):
@@ -167,6 +171,33 @@ def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_s
             f"'partners', as a `PairDataset` makes them. Received: {sorted(spec)}"
         )
     _check_shares(replicas, spec["indices"].shape[0] or 0)
+    _check_rows(model, spec["indices"].shape[0] or 0)
+
+
+def checked(dataset, bank):
+    """A data set of one's own, whose every batch is looked at on the host.
+
+    Compiled, an index beyond the bank would be dropped in silence, and bytes as floats would be
+    nearly white.
+
+    Args:
+        dataset: `tf.data.Dataset` of dictionaries.
+        bank: A `NeighborBank`, or None.
+    """
+    beyond = tf.int64.max if bank is None else bank.num_images
+
+    def look(batch):
+        indices = tf.cast(batch["indices"], tf.int64)
+        inside = tf.reduce_all((indices >= 0) & (indices < beyond))
+        message = f"Expected `indices` from 0 to {beyond - 1}, the rows of the bank. Received: "
+        looks = [tf.debugging.Assert(inside, [message, indices])]
+        for name in ("images", "partners", "views"):
+            for images in tf.nest.flatten(batch.get(name, ())):
+                looks += assert_range(images, name)
+        with tf.control_dependencies(looks):
+            return {**batch, "indices": tf.identity(batch["indices"])}
+
+    return dataset.map(look)
 
 
 def warn_of_a_closed_gate(pairing, epochs):
@@ -189,6 +220,20 @@ def _check_shares(replicas, *batch_sizes):
             raise ValueError(
                 f"Expected batches that {replicas} replicas share evenly. Received: a batch of "
                 f"{size} images. Choose a `batch_size` that {replicas} divides, and "
+                "`drop_remainder=True`."
+            )
+
+
+def _check_rows(model, *batch_sizes):
+    """Of one image there is nothing to normalize by, and nothing to contrast it with."""
+    objective, parts = model.objective, model.training_step.accumulation_steps
+    normalizes = any(has_batch_normalization(student) for student, _ in objective.heads)
+    for size in filter(None, batch_sizes):
+        if (normalizes and size // parts < 2) or (objective.exchanges and size < 2):
+            raise ValueError(
+                f"Expected at least 2 images in each of the {parts} parts of a batch: "
+                f"{type(objective).__name__} normalizes or contrasts over them. Received: a batch "
+                f"of {size}. Choose a larger `batch_size`, fewer `gradient_accumulation_steps`, or "
                 "`drop_remainder=True`."
             )
 
@@ -225,4 +270,10 @@ def check_images(images):
         raise ValueError(
             "Expected `images` of shape (B, H, W, C), one image being images[np.newaxis]. "
             f"Received: images.shape={images.shape}"
+        )
+    largest = np.abs(images).max(initial=0) if np.issubdtype(images.dtype, np.floating) else 0
+    if not largest <= LARGEST_FLOAT:
+        raise ValueError(
+            "Expected `images` to be uint8 (0 to 255) or floats (0 to 1): divide floats of a "
+            f"larger range by its end. Received: floats as far from 0 as {largest}"
         )

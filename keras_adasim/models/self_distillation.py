@@ -138,6 +138,7 @@ class SelfDistillation(Serialization, keras.Model):
             optimizer.build(self.trainable_variables)
         self.compiles = jit_compile and not run_eagerly
         self.training_step = TrainingStep(self, self.compiles, parts)
+        self.__dict__["finite_watch"] = FiniteWatch(self)
 
     def fit(
         self,
@@ -171,12 +172,12 @@ class SelfDistillation(Serialization, keras.Model):
         """
         checks.warn_of_a_closed_gate(self.pairing, epochs - initial_epoch)
         checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split)
-        dataset = x.as_tf_dataset() if hasattr(x, "as_tf_dataset") else x
+        pairs = x if hasattr(x, "as_tf_dataset") else None
+        dataset = checks.checked(x, self.bank) if pairs is None else pairs.as_tf_dataset()
         if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
             # Keras would trace the step again with unknown shapes, which the crops can't have.
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
-        pairs = None if dataset is x else x
         self.__dict__["finite_watch"] = FiniteWatch(self, pairs)
         push = PushNeighbors(pairs)
         return super().fit(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_adasim import optimizers
 from tests.models import tiny
 from tests.models.test_exchange import ToyContrast, small_cnn
+from tests.objectives.tiny import make
 
 
 def build(objective, steps, drop_path_rate=0.0, **kwargs):
@@ -86,3 +87,26 @@ def test_wrong_numbers_of_parts_are_named(steps):
 def test_batches_that_cannot_be_parted_are_named():
     with pytest.raises(ValueError, match="batch_size"):
         trained(tiny.dino, 3, run_eagerly=True)
+
+
+@pytest.mark.parametrize(
+    ("objective", "batch_size", "parts"),
+    [
+        ("byol", 1, 1),
+        ("byol", 8, 8),
+        ("simsiam", 1, 1),
+        ("simsiam", 8, 8),
+        ("simclr", 1, 1),
+    ],
+)
+def test_one_image_has_no_statistics_and_no_contrast(objective, batch_size, parts):
+    """Normalized over one row, everything is the offset, and nothing was learned."""
+    model = build(lambda: make(objective), parts)
+    with pytest.raises(ValueError, match=f"at least 2 images.*Received: a batch of {batch_size}"):
+        model.fit(tiny.dataset(model, batch_size), verbose=0)
+
+
+def test_a_last_batch_of_one_image_is_refused():
+    model = build(lambda: make("simsiam"), 1)
+    with pytest.raises(ValueError, match="a batch of 1"):
+        model.fit(tiny.dataset(model, 31, drop_remainder=False), verbose=0)
