@@ -1,9 +1,15 @@
-"""Decoding of JPEG and PNG files in a graph."""
+"""Decoding of ordinary JPEG and PNG files in a graph."""
 
 import tensorflow as tf
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+# The marker segment of JFIF comes first, with its usual length, and no EXIF segment follows.
+JFIF, JFIF_LENGTH, EXIF = b"\xff\xe0", b"\x00\x10", b"\xff\xe1"
+# Bits per channel and kind of a gray or an RGB PNG file, neither interlaced.
+# What Pillow, which decodes all other files, takes for a decompression bomb.
+MOST_PIXELS = 2 * 89_478_485
+PNG_KINDS = (b"\x08\x00\x00\x00\x00", b"\x08\x02\x00\x00\x00")
 
 
 def is_jpeg(contents):
@@ -11,10 +17,22 @@ def is_jpeg(contents):
     return _starts_with(contents, JPEG_START)
 
 
-def looks_intact(contents):
-    """Whether the bytes start and end as a JPEG or a PNG file does."""
+def is_plain(contents):
+    """Whether the bytes begin and end as those of a JPEG or PNG file that is decoded fast.
+
+    That is a gray or RGB one of 8 bits per channel, without an orientation.
+    """
     jpeg = is_jpeg(contents) & _ends_with(contents, JPEG_END)
-    return jpeg | (_starts_with(contents, PNG_START) & _ends_with(contents, PNG_END))
+    jpeg &= _has(contents, 2, JFIF) & _has(contents, 4, JFIF_LENGTH) & ~_has(contents, 20, EXIF)
+    png = _starts_with(contents, PNG_START) & _ends_with(contents, PNG_END)
+    png &= _has(contents, 24, PNG_KINDS[0]) | _has(contents, 24, PNG_KINDS[1])
+    sides = tf.io.decode_raw(
+        tf.strings.substr(contents, tf.minimum(16, tf.strings.length(contents)), 8),
+        tf.int32,
+        little_endian=False,
+        fixed_length=8,
+    )
+    return jpeg | (png & (tf.reduce_prod(tf.cast(sides, tf.int64)) <= MOST_PIXELS))
 
 
 def decode_image(contents, channels):
@@ -46,10 +64,16 @@ def decode_jpeg_box(contents, box, channels):
 
 
 def _starts_with(contents, start):
-    return tf.equal(tf.strings.substr(contents, 0, len(start)), start)
+    return _has(contents, 0, start)
+
+
+def _has(contents, place, part):
+    # substr raises if it would start behind the last byte.
+    place = tf.minimum(place, tf.strings.length(contents))
+    return tf.equal(tf.strings.substr(contents, place, len(part)), part)
 
 
 def _ends_with(contents, end):
-    # substr raises if it would start before the first byte.
+    # Likewise before the first one.
     start = tf.maximum(tf.strings.length(contents) - len(end), 0)
     return tf.equal(tf.strings.substr(contents, start, len(end)), end)

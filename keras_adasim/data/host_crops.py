@@ -45,19 +45,24 @@ class HostCrops:
         return (first, second, *local)
 
     def _cut(self, index, draws, views):
-        contents = self._source.read_checked(index)
-        if not self._source.encoded:
-            return self._cut_pixels(contents, draws, views)
-        if len(views) > 1:
+        return self._source.read_as(
+            index,
+            lambda contents: self._cut_plain(contents, draws, views),
+            lambda pixels: self._cut_pixels(pixels, draws, views),
+        )
+
+    def _cut_plain(self, contents, draws, views):
+        def whole():
             pixels = decode_fast(contents, self._source.channels)
             return self._cut_pixels(pixels, draws, views)
-        view = views[0]
-        crop = tf.cond(
+
+        if len(views) > 1:
+            return whole()
+        return tf.cond(
             is_jpeg(contents),
-            lambda: self._decode_box(contents, draws, view),
-            lambda: self._slice(decode_fast(contents, self._source.channels), draws, view),
+            lambda: [self._resize(self._decode_box(contents, draws, views[0]), views[0])],
+            whole,
         )
-        return [self._resize(crop, view)]
 
     def _cut_pixels(self, pixels, draws, views):
         return [self._resize(self._slice(pixels, draws, view), view) for view in views]

@@ -2,10 +2,10 @@
 
 import operator
 
-import numpy as np
 import tensorflow as tf
 
-from keras_adasim.data.decode import decode_image, looks_intact
+from keras_adasim.data.careful_decode import decode_carefully, is_upright_jpeg
+from keras_adasim.data.decode import decode_image, is_plain
 
 
 class Source:
@@ -19,7 +19,7 @@ class Source:
         class_names: List of strings, the names of labels 0, 1, ..., or None where they have none.
         why_unlabeled: String. Why there are no labels, where the source knows, else None.
         channels: Integer. Channels of every image.
-        encoded: Whether `read` gives the bytes of JPEG or PNG files, else (H, W, C) pixels.
+        encoded: Whether `read` gives the bytes of image files, else (H, W, C) pixels.
         image_size: (height, width) in pixels if all images are known to share it, else None.
 
     Example:
@@ -81,27 +81,37 @@ class Source:
             )
         return labels
 
-    def read_checked(self, index):
-        """Reads as `read` does, with an error that names the image if its file is damaged.
+    def read_as(self, index, plain, pixels):
+        """Reads an image in a graph, and goes on by what it is.
 
-        A graph cannot catch its own errors. So a file that does not start and end as JPEG and PNG
-        files do, which few sound ones do, is decoded once more in Python, where it can be named.
+        Files that are not quite ordinary, among them damaged ones, are decoded in Python, where
+        all formats are known, and where an error can name the image.
+
+        Args:
+            index: Scalar int64 tensor.
+            plain: Function of the bytes of an ordinary JPEG or PNG file, a string scalar tensor.
+            pixels: Function of an (H, W, C) uint8 tensor, which returns the same structure.
         """
         contents = self.read(index)
         if not self.encoded:
-            return contents
-        sound = tf.cond(
-            looks_intact(contents),
+            return pixels(contents)
+
+        def decode_in_python():
+            image = tf.numpy_function(self._decode_named, [contents, index], tf.uint8)
+            return pixels(tf.ensure_shape(image, (None, None, self.channels)))
+
+        ordinary = tf.cond(
+            is_plain(contents),
             lambda: True,
-            lambda: tf.ensure_shape(tf.numpy_function(self._is_sound, [index], tf.bool), ()),
+            lambda: tf.ensure_shape(
+                tf.numpy_function(is_upright_jpeg, [contents], tf.bool, stateful=False), ()
+            ),
         )
-        with tf.control_dependencies([sound]):
-            return tf.identity(contents)
+        return tf.cond(ordinary, lambda: plain(contents), decode_in_python)
 
     def decode(self, index):
         """Reads and decodes an image in a graph: int64 scalar tensor -> (H, W, C) uint8."""
-        contents = self.read_checked(index)
-        image = decode_image(contents, self.channels) if self.encoded else contents
+        image = self.read_as(index, lambda c: decode_image(c, self.channels), lambda p: p)
         height, width = self.image_size or (None, None)
         return tf.ensure_shape(image, (height, width, self.channels))
 
@@ -118,20 +128,16 @@ class Source:
             raise IndexError(f"Expected an index below {len(self)}. Received: index={index}")
         index %= len(self)
         with tf.device("CPU:0"):
-            contents = self.read(tf.constant(index, tf.int64))
-            if not self.encoded:
-                return contents.numpy()
-            return self._decode_named(contents, index)
+            contents = self.read(tf.constant(index, tf.int64)).numpy()
+        return self._decode_named(contents, index) if self.encoded else contents
 
     def _decode_named(self, contents, index):
         try:
-            return decode_image(contents, self.channels).numpy()
-        except tf.errors.InvalidArgumentError as error:
+            if is_plain(contents) or is_upright_jpeg(contents):
+                return decode_image(contents, self.channels).numpy()
+            return decode_carefully(contents, self.channels)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
             raise ValueError(
-                f"Expected {self.describe(index)} to be a sound JPEG or PNG image: replace or "
-                f"remove it. Received: {len(contents.numpy())} bytes; {error.message}"
+                f"Expected {self.describe(int(index))} to be a sound image of 8 bits per channel: "
+                f"replace or remove it. Received: {getattr(error, 'message', error)}"
             ) from error
-
-    def _is_sound(self, index):
-        self[int(index)]
-        return np.True_

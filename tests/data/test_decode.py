@@ -7,7 +7,7 @@ from keras_adasim.data.decode import (
     decode_image,
     decode_jpeg_box,
     is_jpeg,
-    looks_intact,
+    is_plain,
 )
 from tests.data.image_files import smooth_image
 
@@ -17,7 +17,7 @@ PNG = tf.io.encode_png(IMAGE)
 
 
 @pytest.mark.parametrize(
-    ("contents", "jpeg", "intact"),
+    ("contents", "jpeg", "plain"),
     [
         (JPEG.numpy(), True, True),
         (PNG.numpy(), False, True),
@@ -27,9 +27,9 @@ PNG = tf.io.encode_png(IMAGE)
         (b"\xff", False, False),
     ],
 )
-def test_formats_are_told_by_their_bytes(contents, jpeg, intact):
+def test_formats_are_told_by_their_bytes(contents, jpeg, plain):
     assert bool(is_jpeg(tf.constant(contents))) is jpeg
-    assert bool(looks_intact(tf.constant(contents))) is intact
+    assert bool(is_plain(tf.constant(contents))) is plain
 
 
 @pytest.mark.parametrize("decode", [decode_image, decode_fast])
