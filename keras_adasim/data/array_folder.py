@@ -51,8 +51,10 @@ class ArrayFolder(ImageFolder):
     def _load(self, index):
         try:
             image = np.load(self.describe(int(index)), allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError, OSError) as error:
             raise self._error(index, str(error)) from error
+        if not isinstance(image, np.ndarray):
+            raise self._error(index, "an archive of several arrays")
         image = image[..., None] if image.ndim == 2 else image
         if image.ndim != 3 or image.dtype != np.uint8 or 0 in image.shape:
             raise self._error(index, f"shape {image.shape} and dtype {image.dtype}")

@@ -1,4 +1,4 @@
-"""A folder of JPEG and PNG files."""
+"""A folder of image files."""
 
 import itertools
 import os
@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_adasim.data.listing import Listing, printable, some_names
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 from keras_adasim.validation import check_integer
 
 
 class ImageFolder(Source):
-    """The JPEG and PNG files of a folder, with a label per sub-folder.
+    """The image files of a folder, with a label per sub-folder.
 
     If the folder holds sub-folders and no image of its own, each sub-folder, searched with
     everything below it, is a class; classes are numbered in the order of their names. A sub-folder
@@ -23,7 +24,9 @@ class ImageFolder(Source):
 
     Images are sorted by class and path, so that an image's index stays its own from run to run as
     long as no file comes or goes. Hidden files and folders are passed over, and so are files with
-    other suffixes than .jpg, .jpeg and .png in upper or lower case. Links are followed.
+    other suffixes than those in `suffixes`, in upper or lower case. What an image is, its bytes
+    tell. Links are followed, but to a folder that was searched before. What is called like an image
+    and can't be read as a file, such as a link to nothing, is left out, and a warning names it.
 
     Args:
         path: The folder.
@@ -38,6 +41,7 @@ class ImageFolder(Source):
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
         NotADirectoryError: If the path is a file.
+        PermissionError: If a folder can't be listed.
         ValueError: If `channels` is neither 1 nor 3.
 
     Example:
@@ -53,7 +57,7 @@ class ImageFolder(Source):
         ```
     """
 
-    suffixes = (".jpg", ".jpeg", ".png")
+    suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
     def __init__(self, path, channels=3):
         if check_integer("channels", channels) not in (1, 3):
@@ -64,8 +68,15 @@ class ImageFolder(Source):
         self.path = self._checked_folder(path)
         self.channels = channels
         self._tensor = None
-        folders, own = self._listing()
-        by_folder = {folder: self._images_below(folder) for folder in folders}
+        listing = Listing(self.path, self._is_image)
+        folders, own = listing.folders, listing.images
+        by_folder = {folder: listing.images_below(folder) for folder in folders}
+        if listing.left_out:
+            logging.warning(
+                "Left out of %s, as they can't be read: %s.",
+                self.path,
+                some_names(listing.left_out),
+            )
         classes = {folder: names for folder, names in by_folder.items() if names}
         if not classes and not own:
             raise FileNotFoundError(self._expected(self.path, "a folder without such files"))
@@ -84,17 +95,17 @@ class ImageFolder(Source):
 
     def read(self, index):
         """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
-        return tf.io.read_file(tf.strings.join([str(self.path), "/", self._names()[index]]))
+        return tf.io.read_file(tf.strings.join([os.fsencode(self.path), "/", self._names()[index]]))
 
     def describe(self, index):
         """Names an image by its path."""
-        return str(self.path / self.paths[index])
+        return printable(self.path / self.paths[index])
 
     def _names(self):
         if self._tensor is None:
             # Not a constant in every graph that reads it, and not on the accelerator.
             with tf.init_scope(), tf.device("CPU:0"):
-                self._tensor = tf.constant(self.paths)
+                self._tensor = tf.constant([os.fsencode(path) for path in self.paths])
         return self._tensor
 
     def _checked_folder(self, path):
@@ -111,14 +122,6 @@ class ImageFolder(Source):
             "one sub-folder per class or directly in it; check the spelling, and that the data set "
             f"is unpacked. Received: path='{path}', {received}"
         )
-
-    def _listing(self):
-        """Sorted names of the sub-folders and of the images directly in the folder."""
-        with os.scandir(self.path) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-        folders = sorted(entry.name for entry in visible if entry.is_dir())
-        files = {entry.name for entry in visible} - set(folders)
-        return folders, sorted(name for name in files if self._is_image(name))
 
     def _reason(self, classes, own):
         if not classes:
@@ -139,21 +142,5 @@ class ImageFolder(Source):
                 some_names(folders),
             )
 
-    def _images_below(self, folder):
-        """Sorted paths, from the source's folder on, of all images in a folder and below."""
-        found = []
-        for directory, folders, files in os.walk(self.path / folder, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            below = os.path.relpath(directory, self.path)
-            images = [name for name in files if self._is_image(name)]
-            found += [os.path.normpath(os.path.join(below, name)) for name in images]
-        return sorted(found)
-
     def _is_image(self, name):
         return not name.startswith(".") and name.lower().endswith(self.suffixes)
-
-
-def some_names(names, most=5):
-    """Joins the first names, and says how many more there are."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,7 +1,7 @@
 """Training and test images of a folder, or of several."""
 
-from keras_adasim.data.image_folder import some_names
 from keras_adasim.data.joined_source import JoinedSource
+from keras_adasim.data.listing import some_names
 from keras_adasim.data.open_folder import open_folder
 from keras_adasim.data.split_folders import missing_split, split_folders
 

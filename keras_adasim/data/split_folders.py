@@ -5,7 +5,8 @@ import os
 from absl import logging
 
 from keras_adasim.data.array_folder import ArrayFolder
-from keras_adasim.data.image_folder import ImageFolder, some_names
+from keras_adasim.data.image_folder import ImageFolder
+from keras_adasim.data.listing import some_names
 from keras_adasim.files import expand
 
 TRAIN = ("train", "training")

@@ -81,3 +81,15 @@ def test_either_kind_of_folder_is_opened(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"\.jpg"):
         open_folder(tmp_path / "empty")
+
+
+def test_files_that_are_no_array_are_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((4, 4, 5), np.uint8))
+    (tmp_path / "b.npy").write_bytes(b"")
+    np.savez(tmp_path / "c.npz", a=np.zeros(3))
+    (tmp_path / "c.npz").rename(tmp_path / "c.npy")
+    source = ArrayFolder(tmp_path)
+    with pytest.raises(ValueError, match=r"b\.npy to hold a uint8 array"):
+        source[1]
+    with pytest.raises(ValueError, match=r"c\.npy to hold .*an archive of several arrays"):
+        source[2]

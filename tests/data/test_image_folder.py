@@ -1,3 +1,6 @@
+import os
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,6 +80,49 @@ def test_links_are_followed(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set/a").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     assert ImageFolder(tmp_path / "set").paths == ["a/1.png"]
+
+
+def test_every_folder_is_searched_once(tmp_path):
+    """Through a link to the folder above, the one image was there 41 times."""
+    write(tmp_path / "cat/a.png", smooth_image(8, 8))
+    (tmp_path / "cat/up").symlink_to("..")
+    (tmp_path / "cat/again").symlink_to("../cat")
+    (tmp_path / "dog").symlink_to("cat")
+    assert ImageFolder(tmp_path).paths == ["cat/a.png"]
+
+
+def test_what_is_no_file_is_left_out_and_named(tmp_path, caplog):
+    """Opening the pipe waited for ever."""
+    write(tmp_path / "cat/a.png", smooth_image(8, 8))
+    (tmp_path / "cat/b.png").symlink_to("/nowhere.png")
+    os.mkfifo(tmp_path / "cat/c.png")
+    assert ImageFolder(tmp_path).paths == ["cat/a.png"]
+    assert "cat/b.png, cat/c.png" in caplog.text
+
+
+def test_names_need_not_be_utf_8(tmp_path):
+    write(tmp_path / "cat/a.png", smooth_image(8, 8))
+    damaged = os.fsencode(tmp_path / "cat") + b"/caf\xe9.png"
+    pathlib.Path(os.fsdecode(damaged)).write_bytes(b"no image")
+    source = ImageFolder(tmp_path)
+    assert source[0].shape == (8, 8, 3)
+    with pytest.raises(ValueError, match=r"caf\\xe9\.png to be a sound image"):
+        source[1]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    """Its images were missing in silence."""
+    write(tmp_path / "cat/a.png", smooth_image(8, 8))
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("cat"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="cat"):
+        ImageFolder(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
