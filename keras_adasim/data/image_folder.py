@@ -75,7 +75,7 @@ class ImageFolder(Source):
             logging.warning(
                 "Left out of %s, as they can't be read: %s.",
                 self.path,
-                some_names(listing.left_out),
+                some_names(sorted(listing.left_out)),
             )
         classes = {folder: names for folder, names in by_folder.items() if names}
         if not classes and not own:
