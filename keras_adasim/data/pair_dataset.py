@@ -34,8 +34,8 @@ class PairDataset:
         shuffle: Whether to shuffle, else every epoch runs through the source in its order.
         drop_remainder: Whether to leave out the incomplete batch at the end of an epoch, for which
             XLA would compile the step once more.
-        interpolation: `"bilinear"`, which is fast, or `"bicubic"` with antialiasing, which is
-            DINO's and takes three times as long. Only with `crops`.
+        interpolation: `"bilinear"`, or `"bicubic"`, which is DINO's and slower; either
+            antialiased. Only with `crops`.
 
     Raises:
         ValueError: If an argument is of the wrong kind or does not fit the others.

@@ -5,8 +5,9 @@ import tensorflow as tf
 from keras_adasim.augment import MultiCrop
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, random_resized_boxes
 from keras_adasim.data import ArraySource, ImageFolder
+from keras_adasim.data.decode import decode_jpeg_box
 from keras_adasim.data.host_crops import HostCrops
-from tests.data.image_files import fill_folder
+from tests.data.image_files import fill_folder, smooth_image, write
 
 KEY = 5
 
@@ -16,8 +17,7 @@ def expected_crop(image, draws, scale, size, interpolation):
     (box,) = random_resized_boxes(draws[None], *image.shape[:2], scale).numpy()
     top, left, height, width = box
     crop = image[top : top + height, left : left + width]
-    antialias = interpolation == "bicubic"
-    resized = tf.image.resize(crop, (size, size), interpolation, antialias=antialias)
+    resized = tf.image.resize(crop, (size, size), interpolation, antialias=True)
     return np.clip(np.round(resized), 0, 255)
 
 
@@ -61,3 +61,37 @@ def test_boxes_are_a_pure_function_of_key_and_index(tmp_path):
     assert np.any(first_view(0, 1) != first_view(0, 2))
     first, second = cut(*(tf.constant(i, tf.int64) for i in (0, 0, KEY)))
     assert np.any(first != second)
+
+
+CHECKERBOARD = (np.indices((512, 512)).sum(0) % 2 * 255).astype(np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, (512, 512), np.uint8)
+
+
+@pytest.mark.parametrize("pixels", [CHECKERBOARD, NOISE], ids=["checkerboard", "noise"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("num_local", [0, 2])
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_crops_that_shrink_are_averages(tmp_path, pixels, interpolation, num_local, suffix):
+    """They were single pixels: the board's had a standard deviation of 42 levels, not of 0.
+
+    The noise has 74 levels, and the mean of 8 x 8 of its pixels 74 / 8.
+    """
+    write(tmp_path / f"a{suffix}", np.repeat(pixels[..., None], 3, axis=2))
+    crops = MultiCrop(64, (0.9, 1.0), 32, (0.9, 1.0), num_local)
+    cut = tf.function(HostCrops(ImageFolder(tmp_path), crops, interpolation).__call__)
+    zero = tf.constant(0, tf.int64)
+    for view in cut(zero, zero, zero):
+        assert view.numpy().std() < 14
+
+
+@pytest.mark.parametrize("shrinkage", [1, 2, 3, 4, 8, 16, 40])
+def test_a_part_is_decoded_no_smaller_than_twice_what_is_wanted(shrinkage):
+    sides = np.array([20 * shrinkage, 24 * shrinkage])
+    contents = tf.io.encode_jpeg(smooth_image(*sides), quality=95, chroma_downsampling=False)
+    box = tf.constant([0, 0, 20 * shrinkage, 20 * shrinkage])
+    part = decode_jpeg_box(contents, box, 3, size=20).numpy()
+    (ratio,) = {20 * shrinkage // side for side in part.shape[:2]}
+    assert ratio == max(r for r in (1, 2, 4, 8) if r == 1 or shrinkage >= 2 * r)
+    whole = decode_jpeg_box(contents, box, 3)
+    small = [tf.image.resize(each, (20, 20), antialias=True) for each in (part, whole)]
+    assert np.sqrt(np.mean(np.square(small[0] - small[1]))) < 3
