@@ -83,6 +83,7 @@ def decode_jpeg_box(contents, box, channels, size=None):
             fancy_upscaling=False,
         )
 
+    box = tf.convert_to_tensor(box, tf.int32)
     if size is None:
         return decode(1)
     shrinkage = tf.reduce_min(box[2:]) // (2 * size)
