@@ -13,6 +13,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     leaves few digits, and other ones for every number of replicas. Here the mean is gathered first
     and then the squared distances to it.
 
+    The moving variance is unbiased, n / (n - 1) times the batch's, as PyTorch's: pretrained
+    statistics come from there and go there.
+
     Args:
         synchronized: Whether the statistics are those of all replicas.
         **kwargs: The other arguments of `keras.layers.BatchNormalization`.
@@ -21,23 +24,50 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def __init__(self, synchronized=True, **kwargs):
         super().__init__(synchronized=synchronized, **kwargs)
 
+    def call(self, inputs, training=None, mask=None):
+        """Normalizes; in training by the batch's statistics, of which it keeps moving means."""
+        if not (training and self.trainable) or mask is not None or self.renorm:
+            return super().call(inputs, training=training, mask=mask)
+        x = tf.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
+        mean, variance, count = self._statistics(x)
+        for moving, now in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance * (count / tf.maximum(count - 1.0, 1.0))),
+        ):
+            before = tf.cast(moving, x.dtype)
+            moving.assign(before * self.momentum + now * (1.0 - self.momentum))
+        outputs = keras.ops.batch_normalization(
+            x,
+            mean,
+            variance,
+            self.axis,
+            offset=tf.cast(self.beta, x.dtype) if self.center else None,
+            scale=tf.cast(self.gamma, x.dtype) if self.scale else None,
+            epsilon=self.epsilon,
+        )
+        return tf.cast(outputs, self.compute_dtype)
+
     def _moments(self, inputs, mask):
-        if mask is not None or not self.synchronized:
+        if mask is not None:
             return super()._moments(inputs, mask)
-        axes = list(range(inputs.ndim))
+        return self._statistics(inputs)[:2]
+
+    def _statistics(self, x):
+        """Mean and biased variance (C,), and the number of rows that they are of."""
+        axes = list(range(x.ndim))
         del axes[self.axis]
-        mean = _mean_over_replicas(inputs, axes)
-        distances = inputs - tf.reshape(mean, [1 if i in axes else -1 for i in range(inputs.ndim)])
-        return mean, _mean_over_replicas(tf.square(distances), axes)
+        mean, count = self._mean(x, axes)
+        distances = x - tf.reshape(mean, [1 if i in axes else -1 for i in range(x.ndim)])
+        return mean, self._mean(tf.square(distances), axes)[0], count
 
-
-def _mean_over_replicas(x, axes):
-    """Mean over some axes and all replicas, whose shares of the batch may differ."""
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return tf.reduce_mean(x, axes)
-    total = tf.reduce_sum(x, axes)
-    count = tf.cast(tf.size(x) // tf.size(total), x.dtype)
-    # One exchange for both.
-    everything = replica.all_reduce("SUM", tf.concat([total, [count]], axis=0))
-    return everything[:-1] / everything[-1]
+    def _mean(self, x, axes):
+        """Mean and count over some axes and all replicas, whose shares may differ."""
+        replica = tf.distribute.get_replica_context()
+        alone = not self.synchronized or replica is None or replica.num_replicas_in_sync == 1
+        total = tf.reduce_sum(x, axes)
+        count = tf.cast(tf.size(x) // tf.size(total), x.dtype)
+        if alone:
+            return tf.reduce_mean(x, axes), count
+        # One exchange for both.
+        everything = replica.all_reduce("SUM", tf.concat([total, [count]], axis=0))
+        return everything[:-1] / everything[-1], everything[-1]

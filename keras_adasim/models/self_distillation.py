@@ -84,7 +84,7 @@ class SelfDistillation(Serialization, keras.Model):
         self.bank = bank
         self.neighbor_feature = neighbor_feature
         self.augment = augment or DINOAugment(MultiCrop(checks.global_size(backbone)))
-        self.momentum = as_schedule(momentum)
+        self._momentum = as_schedule(momentum)
         checks.check_arguments(self)
         if objective.freezes_patch_embedding:
             freeze_patch_embedding(backbone)
@@ -236,6 +236,20 @@ class SelfDistillation(Serialization, keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
         pass
+
+    @property
+    def momentum(self):
+        """The teacher's momentum, a schedule of the optimizer's step."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value):
+        if self.compiled and int(tf.convert_to_tensor(self.optimizer.iterations)) > 0:
+            raise ValueError(
+                "Expected no change of `momentum` after the first step, which has it for good. "
+                f"Received: momentum={value!r}. Pass a schedule of the step to the constructor."
+            )
+        self._momentum = as_schedule(value)
 
     @property
     def metrics(self):

@@ -39,7 +39,8 @@ def parameter_pairs(networks):
     """Returns two aligned lists of parameters, the students' and the teachers' that follow them.
 
     Parameters only: the moving statistics of a BatchNormalization and the seeds of dropout are
-    each network's own. `weights` leaves the seeds out, `trainable` the statistics.
+    each network's own. `weights` leaves the seeds out, `trainable` the statistics, and what is
+    frozen in the student.
 
     Args:
         networks: List of (student, teacher), the backbones and their heads; a teacher that is None
@@ -50,6 +51,6 @@ def parameter_pairs(networks):
         for student, teacher in networks
         if teacher is not None and teacher is not student
         for s, t in zip(student.weights, teacher.weights, strict=True)
-        if t.trainable and s is not t
+        if s.trainable and s is not t
     ]
     return [s for s, _ in pairs], [t for _, t in pairs]

@@ -72,7 +72,27 @@ class Optimizer(keras.optimizers.Optimizer):
 
     @weight_decay.setter
     def weight_decay(self, value):
+        self._check_unused("weight_decay", value)
         self._weight_decay = _checked("weight_decay", value)
+
+    @property
+    def clipnorm(self):
+        """Largest norm of a gradient, or None."""
+        return self._clipnorm
+
+    @clipnorm.setter
+    def clipnorm(self, value):
+        self._check_unused("clipnorm", value)
+        self._clipnorm = value
+
+    def _check_unused(self, name, value):
+        """What a step was traced with would go on to hold, in silence."""
+        if hasattr(self, "_slots") and int(tf.convert_to_tensor(self.iterations)) > 0:
+            raise ValueError(
+                f"Expected no change of `{name}` after the first step, which has it for good. "
+                f"Received: {name}={value!r}. Pass a schedule of the step, or compile with a new "
+                "optimizer."
+            )
 
     @property
     def base_learning_rate(self):

@@ -29,7 +29,8 @@ def test_statistics_are_exact(mean, shape):
     np.testing.assert_allclose(layer(x, training=True), exact(x, 1e-5), atol=2e-4)
     axes = tuple(range(x.ndim - 1))
     np.testing.assert_allclose(layer.moving_mean, x.mean(axes), rtol=1e-5)
-    np.testing.assert_allclose(layer.moving_variance, x.astype("float64").var(axes), rtol=1e-4)
+    unbiased = x.astype("float64").var(axes, ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, unbiased, rtol=1e-4)
 
 
 def gradient_and_output(layer, x, weights):

@@ -332,6 +332,29 @@ def test_arguments_of_fit_by_position_and_a_single_callback(caplog):
     assert "epochs=1 is not larger than the window of 2" in caplog.text
 
 
+def test_momentum_cannot_be_changed_after_the_first_step():
+    model = tiny.model(augment=tiny.crops_only())
+    model.momentum = 0.5
+    tiny.train(model, steps=1)
+    with pytest.raises(ValueError, match="no change of `momentum` after the first step"):
+        model.momentum = 0.9
+    assert model.momentum(0) == 0.5
+
+
+def test_the_teacher_follows_what_is_unfrozen_later():
+    backbone = tiny.vit()
+    layer = backbone.blocks[0]
+    layer.trainable = False
+    model = tiny.model(backbone, augment=tiny.crops_only())
+    tiny.train(model, steps=1)
+    before = model.teacher.blocks[0].get_weights()
+    layer.trainable = True
+    model.compile(optimizers.SGD(0.05), run_eagerly=True)
+    tiny.train(model, steps=1)
+    changes = zip(before, model.teacher.blocks[0].get_weights(), strict=True)
+    assert any(np.abs(new - old).max() > 0 for old, new in changes)
+
+
 def test_train_on_batch():
     model = tiny.model()
     batch = next(iter(tiny.dataset(model)))

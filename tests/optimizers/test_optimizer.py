@@ -418,6 +418,18 @@ def test_base_learning_rate_is_what_a_schedule_decays_from(schedule, base):
     np.testing.assert_allclose(optimizer.base_learning_rate, base, rtol=1e-6)
 
 
+@pytest.mark.parametrize("change", [{"weight_decay": 0.2}, {"clipnorm": None}])
+def test_what_a_step_was_traced_with_can_no_longer_be_changed(change):
+    optimizer = SGD(0.1, weight_decay=0.1, clipnorm=1.0)
+    optimizer.weight_decay, optimizer.clipnorm = 0.3, 2.0
+    variable = keras.Variable(np.ones(2, "float32"))
+    optimizer.apply([tf.ones(2)], [variable])
+    ((name, value),) = change.items()
+    with pytest.raises(ValueError, match=rf"Expected no change of `{name}` .*Received: {name}="):
+        setattr(optimizer, name, value)
+    assert (float(optimizer.weight_decay), optimizer.clipnorm) == (0.3, 2.0)
+
+
 class Rising(schedules.LearningRateSchedule):
     def __call__(self, step):
         return tf.cast(step, tf.float32)
