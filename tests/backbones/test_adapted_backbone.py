@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim import optimizers
 from keras_adasim.backbones import AdaptedBackbone, adapt
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.models.teacher import make_teacher
@@ -173,15 +172,17 @@ def test_any_size():
 def test_two_replicas_train_like_one_device(two_replicas):
     def build():
         keras.utils.set_random_seed(1)
-        return tiny.model(adapt(hub_backbone(), image_size=8), augment=tiny.crops_only())
+        # With batch normalization in the head, too, and a mild loss: where gradients are large, so
+        # is the rounding of those that should be zero, of biases before a normalization.
+        objective = tiny.dino(use_bn=True, student_temperature=1.0, teacher_temperature=0.5)
+        return tiny.model(adapt(hub_backbone(), image_size=8), objective)
 
     one = build()
-    one.compile(optimizers.SGD(0.05, clipnorm=0.3), run_eagerly=True)
     tiny.train(one, steps=2)
     with two_replicas.scope():
         two = build()
     tiny.train(two, steps=2)
-    tiny.assert_states_equal(tiny.state(one), tiny.state(two), 2e-5)
+    tiny.assert_states_equal(tiny.state(one), tiny.state(two), 1e-5)
     tiny.assert_copies_equal(two)
 
 

@@ -49,11 +49,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim import optimizers
 from keras_adasim.backbones import ResNet, load_torch_weights, torch_state
 from keras_adasim.backbones.sublayers import sublayers
 from tests.backbones.backbone_contract import run_backbone_test
-from tests.models import tiny
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
 CASES = {"bottleneck": {"bottleneck": True}, "basic": {"stem": "cifar"}}
@@ -181,22 +179,6 @@ def test_batch_norm_moves_like_pytorchs_and_is_synchronized():
     assert {(norm.momentum, norm.epsilon, norm.synchronized) for norm in norms} == {
         (0.9, 1e-5, True)
     }
-
-
-def test_two_replicas_train_like_one_device(two_replicas):
-    def build():
-        keras.utils.set_random_seed(1)
-        backbone = ResNet(tiny.SIZE, (4, 6), (1, 1), stem="cifar")
-        return tiny.model(backbone, augment=tiny.crops_only())
-
-    one = build()
-    one.compile(optimizers.SGD(0.05, clipnorm=0.3), run_eagerly=True)
-    tiny.train(one, steps=2)
-    with two_replicas.scope():
-        two = build()
-    tiny.train(two, steps=2)
-    tiny.assert_states_equal(tiny.state(one), tiny.state(two), 2e-5)
-    tiny.assert_copies_equal(two)
 
 
 @pytest.mark.parametrize(

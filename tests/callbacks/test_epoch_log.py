@@ -64,14 +64,6 @@ def test_killed_while_writing(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
 
 
-def test_two_replicas(tmp_path, two_replicas):
-    with two_replicas.scope():
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
-    fit(model, 2, [EpochLog(tmp_path / "log.csv")])
-    assert len(_read(tmp_path / "log.csv")) == 2
-
-
 def test_tensorboard_sees_what_earlier_callbacks_add(tmp_path):
     fit(plain(), 2, [Extra(), keras.callbacks.TensorBoard(tmp_path, write_graph=False)])
     events = b"".join(file.read_bytes() for file in (tmp_path / "train").iterdir())

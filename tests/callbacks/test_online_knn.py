@@ -1,8 +1,10 @@
+import csv
+
 import keras
 import numpy as np
 import pytest
 
-from keras_adasim.callbacks import OnlineKNN
+from keras_adasim.callbacks import EpochLog, OnlineKNN
 from keras_adasim.evaluation import leave_one_out_accuracy
 from tests.callbacks.models import Watched, fit, source
 
@@ -102,12 +104,16 @@ def test_images_of_several_sizes_are_resized():
     assert _fit(OnlineKNN(mixed, k=5, image_size=8), epochs=1)["knn_top1"] == [1.0]
 
 
-def test_two_replicas(two_replicas):
+def test_two_replicas(two_replicas, tmp_path):
+    """And what it logs is written there, too."""
     with two_replicas.scope():
         model = Watched()
         model.compile("sgd", "mse")
-    history = fit(model, 1, [OnlineKNN(_colors(30), k=5)]).history
-    assert history["knn_top1"] == [1.0]
+    log = tmp_path / "log.csv"
+    history = fit(model, 2, [OnlineKNN(_colors(30), k=5), EpochLog(log)]).history
+    assert history["knn_top1"] == [1.0, 1.0]
+    with log.open(newline="") as file:
+        assert [float(row["knn_top1"]) for row in csv.DictReader(file)] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(

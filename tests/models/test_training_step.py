@@ -21,7 +21,7 @@ def programs(step):
 
 def build(strategy, backbone, objective):
     with strategy.scope():
-        return tiny.model(backbone(), objective(), augment=tiny.crops_only(), compiled=False)
+        return tiny.model(backbone(), objective(), compiled=False)
 
 
 CASES = {
@@ -70,7 +70,7 @@ class Stop(Exception):
 @pytest.mark.slow
 def test_hooks_are_called_after_every_step_and_may_leave_fit():
     """A callback that stops a run only asks Keras to; and a signal comes between two steps."""
-    model = tiny.model(augment=tiny.crops_only(), run_eagerly=False)
+    model = tiny.model(run_eagerly=False)
     steps = []
 
     def hook():
@@ -91,7 +91,7 @@ def test_hooks_are_called_after_every_step_and_may_leave_fit():
 
 
 def test_hooks_are_a_plain_list_and_are_not_saved(tmp_path):
-    model = tiny.model(augment=tiny.crops_only())
+    model = tiny.model()
     weights = len(model.weights)
     # Keras would track a layer's method, and save the layer.
     model.step_hooks.append(keras.layers.Dense(2))
@@ -105,7 +105,7 @@ def test_hooks_are_a_plain_list_and_are_not_saved(tmp_path):
 
 @pytest.mark.slow
 def test_an_epoch_that_was_broken_off_is_begun_again():
-    model = tiny.model(augment=tiny.crops_only())
+    model = tiny.model()
     dataset, begun = tiny.dataset(model, 16), []
     set_epoch = dataset.set_epoch
     dataset.set_epoch = lambda epoch: begun.append(epoch) or set_epoch(epoch)

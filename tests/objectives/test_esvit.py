@@ -183,7 +183,7 @@ def test_region_loss_is_switched_on_at_its_step():
 def test_the_region_head_is_left_alone_before_its_step():
     """A gradient of zero alone would leave it to AdamW's weight decay."""
     objective = build(region_start_step=1)
-    model = tiny.model(small_cnn(None), objective, augment=tiny.crops_only())
+    model = tiny.model(small_cnn(None), objective)
     model.compile(optimizers.AdamW(0.01, 0.5), run_eagerly=True)
     head = objective.student_region_head.trainable_variables
     before = [v.numpy().copy() for v in head]

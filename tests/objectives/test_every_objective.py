@@ -10,30 +10,21 @@ from tests.models import tiny
 from tests.models.test_exchange import small_cnn
 from tests.objectives.tiny import NAMES, build, make
 
+# On two replicas in `test_grid`, and DINO in tests/models.
+ELSEWHERE = {"dino", "nnclr", "simclr", "simsiam"}
 
-def model(name, eager=False, **kwargs):
+
+def model(name, **kwargs):
     keras.utils.set_random_seed(1)
     # Features of a convolution differ between images, so that no batch normalization in a head
     # divides by next to nothing.
-    built = tiny.model(
-        small_cnn(None),
-        make(name),
-        optimizer=sgd(),
-        augment=tiny.crops_only(),
-        **kwargs,
-    )
-    if eager:
-        built.compile(sgd(), run_eagerly=True)
-    return built
+    optimizer = optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3)
+    return tiny.model(small_cnn(None), make(name), optimizer=optimizer, **kwargs)
 
 
-def sgd():
-    return optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3)
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "dino"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
 def test_two_replicas_equal_one_device(two_replicas, name):
-    one = model(name, eager=True)
+    one = model(name)
     expected = tiny.train(one)
     with two_replicas.scope():
         two = model(name)
@@ -45,8 +36,8 @@ def test_two_replicas_equal_one_device(two_replicas, name):
 
 @pytest.mark.parametrize(("name", "replicas"), [("nnclr", 2), ("esvit", 1)])
 def test_compiled_equals_eager(two_replicas, name, replicas):
-    # On one device; above, two replicas that aren't compiled equal that.
-    eager = model(name, eager=True)
+    # On one device; two replicas that aren't compiled equal that.
+    eager = model(name)
     tiny.train(eager)
     strategy = two_replicas if replicas == 2 else tf.distribute.get_strategy()
     with strategy.scope():
@@ -59,9 +50,9 @@ def test_compiled_equals_eager(two_replicas, name, replicas):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, name):
-    saved = model(name, eager=True)
+    saved = model(name)
     before = [v.numpy().copy() for v in saved.trainable_variables]
-    history = tiny.train(saved)
+    history = tiny.train(saved, steps=2)
     assert set(history) == {"loss", "feature_std", "skipped_steps", *saved.objective.metric_names}
     assert all(np.isfinite(values).all() for values in history.values())
     for old, variable in zip(before, saved.trainable_variables, strict=True):
@@ -78,7 +69,7 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_keeps_loss_and_state_in_float32(name):
     keras.mixed_precision.set_global_policy("mixed_float16")
-    trained = model(name, eager=True)
+    trained = model(name)
     history = tiny.train(trained, steps=1)
     assert np.isfinite(history["loss"]).all()
     assert {w.dtype for w in trained.objective.weights} <= {"float32", "int64"}

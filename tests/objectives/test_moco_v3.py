@@ -82,7 +82,7 @@ def test_accuracy_is_the_share_of_keys_found():
 
 def test_the_patch_embedding_of_a_transformer_stays_as_it_is():
     backbone = tiny.vit()
-    model = tiny.model(backbone, build(small(), 16), augment=tiny.crops_only())
+    model = tiny.model(backbone, build(small(), 16))
     model.compile(optimizers.AdamW(1e-2, 0.1), run_eagerly=True)
     frozen = [v.numpy().copy() for v in backbone.patch_embedding.weights]
     others = [v.numpy().copy() for v in model.trainable_variables]

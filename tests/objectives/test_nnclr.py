@@ -118,7 +118,7 @@ def test_metrics_tell_how_near_the_neighbors_are():
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_one_step_enqueues_its_whole_batch_once(parts):
-    model = tiny.model(small_cnn(None), build(small()), augment=tiny.crops_only())
+    model = tiny.model(small_cnn(None), build(small()))
     model.compile(optimizers.SGD(0.02), run_eagerly=True, gradient_accumulation_steps=parts)
     before = model.objective.queue.rows.numpy()
     tiny.train(model, steps=2)
