@@ -1,10 +1,6 @@
 """A run from the command line, and what the other commands make of it."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -23,7 +19,6 @@ from tests.pretraining.runs import IGNORED, eagerly, make_images, no_export, one
 pytestmark = pytest.mark.filterwarnings(IGNORED)
 SMALL = ["--backbone=vit_mini", "--image_size=8", "--patch_size=4", "--batch_size=12", "--topk=4"]
 SMALL += ["--epochs=1", "--window=1", "--xla=no", "--out_dim=16", "--hidden_dim=8", "--knn_k=3"]
-SMALL += ["--exclude=color_jitter,grayscale,solarize"]
 
 
 @pytest.fixture(scope="module")
@@ -166,25 +161,6 @@ def test_home_is_home_in_every_path(images, tmp_path, monkeypatch, capsys):
         status, _, err = run(capsys, command, *flags)
         assert status == 2
         assert "none" in err or str(tmp_path) in err
-
-
-@pytest.mark.slow
-def test_several_folders_and_two_devices_in_a_process_of_its_own(images, tmp_path):
-    """Reading the images used to fix TensorFlow's devices before there were two."""
-    folders = [f"--data_dir={images / 'train' / name}" for name in ("dark", "bright")]
-    flags = [*folders, "--devices=2", "--channels=1", "--dry_run", *SMALL]
-    script = "from keras_adasim.commands import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script, "pretrain", *flags],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(pretrain.__file__).parents[2])},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "24 of 1 channels" in done.stdout
-    assert "12 on 2 devices" in done.stdout
-    assert not done.stderr
 
 
 def mean_color():
