@@ -1,6 +1,7 @@
 """Every docstring speaks one dialect, and every public class has an example that runs."""
 
 import ast
+import contextlib
 import inspect
 import pathlib
 import re
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 import keras_adasim
 from keras_adasim.docstrings import argument_help, section
+from tests.pretraining.runs import IGNORED, eagerly
 
 PACKAGE = pathlib.Path(keras_adasim.__file__).parent
 
@@ -37,8 +39,7 @@ def settled(*rooms):
 PUBLIC = public_classes()
 
 
-# TensorFlow says so whenever functions run eagerly, which saves their tracing.
-@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+@pytest.mark.filterwarnings(IGNORED)
 @pytest.mark.parametrize("path", PUBLIC)
 def test_the_example_of_a_public_class_runs(path, tmp_path, monkeypatch):
     example = section(PUBLIC[path].__doc__, "Example")
@@ -46,11 +47,9 @@ def test_the_example_of_a_public_class_runs(path, tmp_path, monkeypatch):
     assert code, "no section `Example:` with a block between ```python and ```"
     assert 1 <= len(re.findall(r"^.*\S", code[1], re.MULTILINE)) <= 10
     monkeypatch.chdir(tmp_path)
-    tf.config.run_functions_eagerly(True)
-    try:
+    # An export is traced in any case, and eagerly in more places.
+    with contextlib.nullcontext() if path.startswith("export/") else eagerly():
         exec(code[1], {"keras": keras, "np": np, "tf": tf, "ka": keras_adasim})
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.parametrize(

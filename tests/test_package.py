@@ -1,30 +1,58 @@
 """What `import keras_adasim` promises."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
-KNOWN = "assert keras.saving.get_registered_object('keras_adasim>SelfDistillation')"
+from tests.pretraining.runs import make_images
+
+ROOT = pathlib.Path(__file__).parents[1]
+RECIPE = str(ROOT / "recipes" / "adasim_vit_small.py")
+PROCESS = """
+import runpy, sys
+import keras_adasim, keras
+assert keras.saving.get_registered_object("keras_adasim>SelfDistillation")
+assert keras_adasim.__version__
+_, recipe, *arguments = sys.argv
+sys.argv = [recipe, "--help"]
+runpy.run_path(recipe, run_name="__main__")
+print("the recipe is through", flush=True)
+keras_adasim.commands.main(arguments)
+"""
 
 
-def run(script, **environment):
+def run(script, *arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["import keras_adasim, keras", "import keras, keras_adasim"])
-def test_keras_knows_the_classes(order):
-    done = run(f"{order}; {KNOWN}; assert keras_adasim.__version__")
-    assert done.returncode == 0, done.stderr
-    if order.startswith("import keras_adasim"):
-        assert not done.stderr  # TensorFlow's notes used to bury what commands print.
+def test_a_process_of_its_own(tmp_path):
+    """From the import to a plan, and nothing on standard error: one process, as each takes long.
+
+    TensorFlow's notes used to bury what commands print, and reading the images used to fix its
+    devices before there were two. (Keras is imported first in tests/export/test_fresh_process.)
+    """
+    images = make_images(tmp_path / "images", splits=("train",)) / "train"
+    folders = [f"--data_dir={images / name}" for name in ("dark", "bright")]
+    flags = ["--backbone=vit_mini", "--image_size=8", "--patch_size=4", "--batch_size=12"]
+    flags += ["--out_dim=16", "--hidden_dim=8", "--epochs=1", "--window=1", "--xla=no"]
+    done = run(
+        PROCESS, RECIPE, "pretrain", *folders, *flags, "--devices=2", "--channels=1", "--dry_run"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    help_text, plan = done.stdout.split("the recipe is through\n")
+    assert "adasim_vit_small.py --data_dir=FOLDER" in help_text
+    assert "This recipe: 1024." in help_text
+    assert "24 of 1 channels" in plan
+    assert "12 on 2 devices" in plan
 
 
 @pytest.mark.slow

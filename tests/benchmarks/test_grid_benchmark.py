@@ -5,35 +5,28 @@ import shlex
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 from absl import flags
 
 from benchmarks import grid
-from keras_adasim import data
+from keras_adasim import data, export
 from keras_adasim.pretraining import building
 from keras_adasim.pretraining.deciding import Decision
 from keras_adasim.pretraining.settings import applicable, objectives_by_name
+from tests.pretraining.runs import IGNORED, eagerly, make_images, no_export, one_block
 
+pytestmark = pytest.mark.filterwarnings(IGNORED)
 SCRIPT = pathlib.Path(grid.__file__)
 TABLE = SCRIPT.with_suffix(".md")
 OBJECTIVES = list(objectives_by_name())
-SMALL = ("--backbone=vit_mini", "--batch_size=8", "--image_size=8", "--knn_k=3", "--window=1")
+SMALL = ("--backbone=vit_mini", "--batch_size=12", "--image_size=8", "--knn_k=3", "--window=1")
+SMALL += ("--out_dim=16", "--hidden_dim=8", "--topk=4", "--exclude=color_jitter,grayscale,flip")
 
 
 @pytest.fixture
 def images(tmp_path):
-    """Two classes of noise, one dark and one bright, as PNG files."""
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for label, level in (("dark", 40), ("bright", 200)):
-            folder = tmp_path / "images" / split / label
-            folder.mkdir(parents=True)
-            for i in range(12):
-                pixels = rng.integers(level - 40, level + 40, (10, 10, 3))
-                keras.utils.save_img(folder / f"{i}.png", pixels, scale=False)
-    return tmp_path / "images"
+    return make_images(tmp_path / "images")
 
 
 def places(images, tmp_path):
@@ -48,21 +41,23 @@ def parsed(*words):
 
 
 @pytest.mark.slow
-def test_cells_are_appended_once_for_every_command(images, tmp_path, capsys):
+def test_cells_are_appended_once_for_every_command(images, tmp_path, capsys, monkeypatch):
     """Other epochs used to be taken for the finished run, or refused."""
-    argv = [*places(images, tmp_path), *SMALL, "--objective=simsiam", "--topk=4"]
+    monkeypatch.setattr(export, "export_backbone", no_export)
+    argv = [*places(images, tmp_path), *SMALL, "--objective=simsiam", "--xla=no"]
     for trained in (True, False):
-        grid.main([*argv, "--epochs=2"])
+        with eagerly(), one_block():
+            grid.main([*argv, "--epochs=1"])
         printed = capsys.readouterr().out
-        assert ("epoch 2/2" in printed) == trained
+        assert ("epoch 1/1" in printed) == trained
         assert ("is in" in printed) == (not trained)
         *_, head, rule, row = (tmp_path / "md").read_text().splitlines()
     assert head.count("|") == rule.count("|") == row.count("|")
-    for word in ("| simsiam | adasim | vit_mini | 24 | 2 | 1 | 0 |", "--batch_size=8"):
+    for word in ("| simsiam | adasim | vit_mini | 24 | 1 | 1 | 0 |", "--batch_size=12"):
         assert word in row
     assert str(tmp_path) not in row
-    grid.main([*argv, "--epochs=1", "--dry_run"])
-    assert "3 = 1 epochs x 3" in capsys.readouterr().out
+    grid.main([*argv, "--epochs=2", "--dry_run"])
+    assert "4 = 2 epochs x 2" in capsys.readouterr().out
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
@@ -77,7 +72,7 @@ def test_the_script_prints_plans_for_two_devices(images, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("8 on 2 devices") == 2
+    assert done.stdout.count("12 on 2 devices") == 2
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "md").exists()
 

@@ -1,11 +1,6 @@
 """A run from the command line, and what the other commands make of it."""
 
-import contextlib
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -18,10 +13,9 @@ from keras_adasim.commands.backbone import load_embedder
 from keras_adasim.commands.export import export_run
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from tests.commands.test_console import run
-from tests.pretraining.runs import make_images
+from tests.pretraining.runs import IGNORED, eagerly, make_images, no_export, one_block
 
-# TensorFlow says so whenever functions run eagerly.
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+pytestmark = pytest.mark.filterwarnings(IGNORED)
 SMALL = ["--backbone=vit_mini", "--image_size=8", "--patch_size=4", "--batch_size=12", "--topk=4"]
 SMALL += ["--epochs=1", "--window=1", "--xla=no", "--out_dim=16", "--hidden_dim=8", "--knn_k=3"]
 
@@ -31,31 +25,29 @@ def images(tmp_path_factory):
     return make_images(tmp_path_factory.mktemp("data") / "images")
 
 
-@contextlib.contextmanager
-def eager():
-    """A run's own graphs are made in other tests; tracing would take most of the time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+@pytest.fixture(scope="module", autouse=True)
+def _one_block():
+    with one_block():
+        yield
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, images):
-    """The folder of a run."""
+    """The folder of a run, with all that belongs to it: graphs, measures, SavedModel."""
     out = tmp_path_factory.mktemp("runs") / "run"
     argv = [f"--data_dir={images}", f"--out={out}", *SMALL]
-    with eager():
-        pretrain.main(argv, program="keras-adasim pretrain")
+    pretrain.main(argv, program="keras-adasim pretrain")
     return out
 
 
+@pytest.mark.slow
 def test_pretrain(finished):
     result = json.loads((finished / "result.json").read_text())
     assert 0 <= result["knn_after"] <= 1
     settings = result["provenance"]["settings"]
     assert (settings["backbone"], settings["patch_size"]) == ("vit_mini", 4)
     exported = tf.saved_model.load(result["saved_model"])
-    assert exported.serve(np.zeros((2, 20, 30, 3), np.uint8))["features"].shape == (2, 96)
+    assert exported.serve(np.zeros((2, 20, 30, 3), np.uint8))["features"].shape == (2, 12)
 
 
 def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, capsys):
@@ -68,7 +60,7 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
     flags = [f"--backbone={finished}", f"--data_dir={images / 'train'}", f"--out={file}"]
     assert run(capsys, "embed", *flags)[0] == 0
     with np.load(file) as arrays:
-        assert arrays["features"].shape == (24, 96)
+        assert arrays["features"].shape == (24, 12)
         assert list(arrays["class_names"]) == ["bright", "dark"]
         assert arrays["paths"][0].endswith(".png")
     status, _, err = run(capsys, "embed", *flags)
@@ -99,8 +91,8 @@ def test_export_from_a_checkpoint(finished, tmp_path, capsys):
 
 
 def test_the_second_call_goes_on(finished, images, capsys, monkeypatch):
-    monkeypatch.setattr(export, "export_backbone", lambda *args, **kwargs: None)
-    with eager():
+    monkeypatch.setattr(export, "export_backbone", no_export)
+    with eagerly():
         status, out, err = run(capsys, "pretrain", f"--data_dir={images}", f"--out={finished}")
     assert status == 0, err
     assert "goes on after epoch 1" in out
@@ -166,25 +158,6 @@ def test_home_is_home_in_every_path(images, tmp_path, monkeypatch, capsys):
         status, _, err = run(capsys, command, *flags)
         assert status == 2
         assert "none" in err or str(tmp_path) in err
-
-
-@pytest.mark.slow
-def test_several_folders_and_two_devices_in_a_process_of_its_own(images, tmp_path):
-    """Reading the images used to fix TensorFlow's devices before there were two."""
-    folders = [f"--data_dir={images / 'train' / name}" for name in ("dark", "bright")]
-    flags = [*folders, "--devices=2", "--channels=1", "--dry_run", *SMALL]
-    script = "from keras_adasim.commands import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script, "pretrain", *flags],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(pretrain.__file__).parents[2])},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "24 of 1 channels" in done.stdout
-    assert "12 on 2 devices" in done.stdout
-    assert not done.stderr
 
 
 def mean_color():

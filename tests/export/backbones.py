@@ -1,5 +1,7 @@
 """Backbones that are small enough to be exported in a test."""
 
+import types
+
 import keras
 
 from keras_adasim import backbones
@@ -26,3 +28,9 @@ def tiny():
     """The least that can be exported, where what it computes doesn't matter."""
     images = keras.Input((None, None, 3))
     return keras.Model(images, {"features": keras.layers.GlobalAveragePooling2D()(images)})
+
+
+def teacher_and_student(teacher, student, mean, std):
+    """What of a `SelfDistillation` is looked at."""
+    augment = types.SimpleNamespace(mean=mean, std=std)
+    return types.SimpleNamespace(teacher=teacher, student=student, augment=augment)

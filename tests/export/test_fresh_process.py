@@ -15,18 +15,18 @@ labels = np.arange(8) % 2
 for folder in sys.argv[1:]:
     backbone = tf.saved_model.load(folder)
     variables = list(backbone.trainable_variables)
+    before = [variable.numpy() for variable in variables]
     head = tf.Variable(tf.random.stateless_normal((variables[-1].shape[0], 2), [0, 0]))
-    first = variables[0].numpy()
     losses = []
-    for _ in range(60):
+    for _ in range(30):
         with tf.GradientTape() as tape:
             logits = backbone.train(images)["features"] @ head
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         for variable, gradient in zip(variables + [head], tape.gradient(loss, variables + [head])):
-            variable.assign_sub(0.1 * gradient)
+            variable.assign_sub(0.05 * gradient)
         losses.append(float(loss))
-    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10]), (folder, losses)
-    assert np.abs(variables[0] - first).max() > 1e-3, folder
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5]), (folder, losses)
+    assert all(np.abs(v - b).max() > 1e-4 for v, b in zip(variables, before)), folder
 assert "keras_adasim" not in sys.modules
 print("plain TensorFlow: done")
 """
@@ -35,15 +35,17 @@ KERAS_LAYER = """
 import keras
 from keras_adasim.export import load_backbone
 
-backbone = load_backbone(sys.argv[-1])
-first = backbone.trainable_variables[0].numpy()
+backbone = load_backbone(sys.argv[1])
+before = [variable.numpy() for variable in backbone.trainable_variables]
 inputs = keras.Input((None, None, 3), dtype="uint8")
 model = keras.Model(inputs, keras.layers.Dense(2)(backbone(inputs)["features"]))
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-model.compile(keras.optimizers.AdamW(0.02), loss)
+model.compile(keras.optimizers.AdamW(0.02), loss, jit_compile=False)
 losses = model.fit(images, labels, epochs=40, verbose=0).history["loss"]
 assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10]), losses
-assert np.abs(backbone.trainable_variables[0].numpy() - first).max() > 1e-3
+after = [variable.numpy() for variable in backbone.trainable_variables]
+assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(after, before, strict=True))
+assert keras.saving.get_registered_object("keras_adasim>SelfDistillation")
 print("Keras layer: done")
 """
 

@@ -55,7 +55,7 @@ def test_preset(trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_files(trained, tmp_path):
+def test_files(trained, tmp_path, bytes_alone):
     """Two kinds of file that training goes on from."""
     expected = trained.teacher(IMAGES)["features"]
     trained.save(tmp_path / "model.keras")

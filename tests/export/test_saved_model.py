@@ -1,5 +1,4 @@
 import os
-import types
 
 import keras
 import numpy as np
@@ -24,6 +23,13 @@ def exported(exports):
     for name, folder in folders.items():
         loaded[name].folder = folder
     return models, loaded
+
+
+@pytest.fixture(scope="module")
+def in_training(exported):
+    """The same, where statistics may move: the transformer has none."""
+    loaded = exported[1]
+    return {**loaded, "convolutional": tf.saved_model.load(loaded["convolutional"].folder)}
 
 
 @pytest.mark.parametrize("name", ["convolutional", "transformer"])
@@ -70,25 +76,30 @@ class TestBothBackbones:
             names = getattr(metadata, f"{key}_variables")
             assert len(getattr(loaded, f"{key}_variables")) == (count or len(names))
 
-    def test_every_trainable_variable_gets_a_gradient(self, exported, name):
-        loaded = tf.saved_model.load(exported[1][name].folder)
+    def test_every_trainable_variable_gets_a_gradient(self, in_training, name):
+        loaded = in_training[name]
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(loaded.train(IMAGES / 255.0)["features"] ** 2)
         gradients = tape.gradient(loss, loaded.trainable_variables)
         assert all(gradient is not None for gradient in gradients)
 
 
-def test_training_endpoint_drops_and_serving_does_not(exported):
-    for shared in exported[1].values():
-        loaded = tf.saved_model.load(shared.folder)
+def test_training_endpoint_drops_and_serving_does_not(exported, in_training):
+    """Also that of a teacher, whose own drop path is switched off, and stays so."""
+    for loaded in in_training.values():
         first, second = (loaded.train(IMAGES)["features"] for _ in range(2))
         assert np.abs(first - second).max() > 1e-3
         first, second = (loaded.serve(IMAGES)["features"] for _ in range(2))
         np.testing.assert_array_equal(first, second)
+    rates = [
+        layer.rate for layer in sublayers(exported[0]["transformer"]) if hasattr(layer, "rate")
+    ]
+    assert rates
+    assert not any(rates)
 
 
-def test_batch_statistics_move_in_training_only(exported):
-    loaded = tf.saved_model.load(exported[1]["convolutional"].folder)
+def test_batch_statistics_move_in_training_only(in_training):
+    loaded = in_training["convolutional"]
     statistics = loaded.non_trainable_variables[0]
     before = statistics.numpy()
     loaded.serve(IMAGES)
@@ -107,51 +118,23 @@ def test_intermediate_class_tokens(exported):
 
 
 @pytest.mark.slow
-def test_shallow_transformer_gives_the_blocks_it_has(exports, tmp_path):
+def test_number_of_blocks(exports, tmp_path, bytes_alone):
     # The default of four blocks used to fail for a depth of two.
     assert exports[0]["transformer"].depth == 2
     assert Metadata.read(exports[1]["transformer"]).last_blocks == 2
+    export_backbone(exports[0]["transformer"], tmp_path / "one", 16, last_blocks=1)
+    assert Metadata.read(tmp_path / "one").last_blocks == 1
+    loaded = tf.saved_model.load(tmp_path / "one")
+    assert loaded.intermediate(IMAGES)["class_tokens"].shape == (5, 1, 12)
     with pytest.raises(ValueError, match=r"between 1 and depth=1.*Received: n=2"):
         export_backbone(transformer(depth=1), tmp_path / "other", 16, last_blocks=2)
 
 
-def test_gray_images(tmp_path):
-    export_backbone(convolutional(channels=1), tmp_path / "gray", 8, [0.5], [0.25])
-    outputs = tf.saved_model.load(tmp_path / "gray")
-    assert outputs.serve(IMAGES[..., :1])["features"].shape == (5, 8)
-
-
-def _self_distillation(teacher, student, **augment):
-    return types.SimpleNamespace(
-        teacher=teacher, student=student, augment=types.SimpleNamespace(**augment)
-    )
-
-
-@pytest.mark.slow
-def test_teacher_is_exported_with_the_students_drop_rates(tmp_path):
-    # A teacher's drop path is switched off: exported as it is, fine-tuning had none either.
-    student, teacher = transformer(), transformer()
-    rates = [layer.rate for layer in sublayers(teacher) if hasattr(layer, "rate")]
-    for layer in sublayers(teacher):
-        if hasattr(layer, "rate"):
-            layer.rate = 0.0
-    model = _self_distillation(teacher, student, mean=MEAN, std=STD)
-    export_backbone(model, tmp_path / "vit", 16, last_blocks=1)
-    assert max(rates) > 0
-    assert Metadata.read(tmp_path / "vit").last_blocks == 1
-    assert all(layer.rate == 0 for layer in sublayers(teacher) if hasattr(layer, "rate"))
-    assert Metadata.read(tmp_path / "vit").mean == list(MEAN)
-    loaded = tf.saved_model.load(tmp_path / "vit")
-    expected = teacher(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
-    np.testing.assert_allclose(loaded.serve(IMAGES)["features"], expected, atol=1e-5)
-    first, second = (loaded.train(IMAGES)["features"] for _ in range(2))
-    assert np.abs(first - second).max() > 1e-3
-
-
 @pytest.fixture(scope="module")
-def synchronized(tmp_path_factory):
-    """A backbone with frozen and synchronized layers, after its export, and the folder of that."""
-    model = convolutional(synchronized=True)
+def synchronized(tmp_path_factory, two_replicas):
+    """A replicated backbone with frozen and synchronized layers, exported, and the folder."""
+    with two_replicas.scope():
+        model = convolutional(synchronized=True)
     model.trainable = False
     model.layers[1].trainable = True
     path = tmp_path_factory.mktemp("synchronized") / "cnn"
@@ -166,31 +149,37 @@ def test_frozen_and_synchronized_layers_are_ready_for_training_and_left_as_they_
     ] * (len(model.layers) - 5)
     assert model.layers[2].synchronized
     loaded = tf.saved_model.load(path)
+    expected = model(preprocess(tf.constant(IMAGES), 16, IMAGENET_MEAN, IMAGENET_STD))["features"]
+    np.testing.assert_allclose(loaded.serve(IMAGES)["features"], expected, atol=1e-5)
     assert len(loaded.trainable_variables) == 3
     before = loaded.non_trainable_variables[0].numpy()
     loaded.train(IMAGES)
     assert np.abs(loaded.non_trainable_variables[0] - before).max() > 1e-4
 
 
-def test_replicated_model_is_exported(tmp_path, two_replicas):
-    with two_replicas.scope():
-        model = convolutional(synchronized=True)
-    export_backbone(model, tmp_path / "cnn", 16, MEAN, STD)
-    expected = model(preprocess(tf.constant(IMAGES), 16, MEAN, STD))["features"]
-    loaded = tf.saved_model.load(tmp_path / "cnn")
-    np.testing.assert_allclose(loaded.serve(IMAGES)["features"], expected, atol=1e-5)
-
-
-def test_taken_path_is_replaced_only_on_request(tmp_path):
-    path = tmp_path / "taken"
-    export_backbone(tiny(), path, 16)
-    (path / "precious").write_text("x")
+@pytest.mark.slow
+def test_taken_path_is_replaced_only_on_request_and_as_a_whole(
+    taken, tmp_path, monkeypatch, bytes_alone
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (taken / "precious").write_text("x")
     with pytest.raises(FileExistsError, match=r"taken.*overwrite=True"):
-        export_backbone(tiny(), path, 16)
-    assert (path / "precious").exists()
-    export_backbone(tiny(), path, 16, overwrite=True)
-    assert not (path / "precious").exists()
+        export_backbone(tiny(), taken, 16)
+
+    def fail(self, folder):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Metadata, "write", fail)
+        with pytest.raises(OSError, match="disk full"):
+            export_backbone(tiny(), taken, 16, overwrite=True)
+    assert (taken / "precious").exists()
     assert os.listdir(tmp_path) == ["taken"]
+    export_backbone(tiny(), "~/taken", 16, overwrite=True)
+    assert not (taken / "precious").exists()
+    assert os.listdir(tmp_path) == ["taken"]
+    assert Metadata.read("~/taken").feature_dim == 3
+    assert load_backbone("~/taken")(IMAGES)["features"].shape == (5, 3)
 
 
 def test_what_is_no_export_is_never_replaced(tmp_path):
@@ -203,22 +192,6 @@ def test_what_is_no_export_is_never_replaced(tmp_path):
     with pytest.raises(FileExistsError, match=r"chapter1\.tex"):
         export_backbone(tiny(), path / "chapter1.tex", 16, overwrite=True)
     assert os.listdir(path) == ["chapter1.tex"]
-
-
-@pytest.mark.slow
-def test_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
-    path = tmp_path / "taken"
-    export_backbone(tiny(), path, 16)
-    (path / "precious").write_text("x")
-
-    def fail(self, folder):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Metadata, "write", fail)
-    with pytest.raises(OSError, match="disk full"):
-        export_backbone(tiny(), path, 16, overwrite=True)
-    assert (path / "precious").exists()
-    assert os.listdir(tmp_path) == ["taken"]
 
 
 @pytest.mark.parametrize(
@@ -244,15 +217,17 @@ def test_models_that_are_no_backbones(tmp_path):
         export_backbone(plain, tmp_path / "x", 16)
 
 
-def test_a_backbone_without_tokens(tmp_path):
+def test_a_gray_backbone_without_tokens_and_with_a_normalization_of_its_own(tmp_path, bytes_alone):
     """Adapted models that pool their maps themselves couldn't be exported."""
-    images = keras.Input((16, 16, 3))
+    images = keras.Input((16, 16, 1))
     features = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(images))
-    backbone = backbones.adapt(keras.Model(images, features))
+    backbone = backbones.adapt(keras.Model(images, features), mean=[0.5], std=[0.25])
     export_backbone(backbone, tmp_path / "pooled", 16)
-    outputs = load_backbone(tmp_path / "pooled")(IMAGES)
+    metadata = Metadata.read(tmp_path / "pooled")
+    assert (metadata.mean, metadata.std, metadata.channels) == ([0.5], [0.25], 1)
+    outputs = load_backbone(tmp_path / "pooled")(IMAGES[..., :1])
     assert set(outputs) == {"features"}
-    expected = backbone(preprocess(tf.constant(IMAGES), 16, IMAGENET_MEAN, IMAGENET_STD))
+    expected = backbone(preprocess(tf.constant(IMAGES[..., :1]), 16, [0.5], [0.25]))
     np.testing.assert_allclose(outputs["features"], expected["features"], atol=1e-5)
 
 
@@ -263,7 +238,7 @@ class Twice(keras.layers.Layer):
         return 2.0 * x
 
 
-def test_a_layer_that_is_not_registered(tmp_path):
+def test_a_layer_that_is_not_registered(tmp_path, bytes_alone):
     """Such a backbone could be trained and then not be exported."""
     images = keras.Input((None, None, 3))
     features = keras.layers.GlobalAveragePooling2D()(Twice()(keras.layers.Conv2D(8, 3)(images)))
@@ -277,7 +252,7 @@ def test_a_layer_that_is_not_registered(tmp_path):
         backbones.get(tmp_path / "own")
 
 
-def test_training_goes_on_from_an_export(tmp_path, exported):
+def test_training_goes_on_from_an_export(exported):
     """The backbone itself is beside the SavedModel: trainable, synchronized, with drop path."""
     for name, model in exported[0].items():
         folder = exported[1][name].folder
@@ -287,26 +262,12 @@ def test_training_goes_on_from_an_export(tmp_path, exported):
         np.testing.assert_array_equal(backbone(images)["features"], model(images)["features"])
         assert type(backbone) is type(model)
         assert len(backbone.trainable_weights) == len(model.trainable_weights)
+        student = {"convolutional": convolutional, "transformer": transformer}[name]()
         assert [getattr(layer, "rate", None) for layer in sublayers(backbone)] == [
-            getattr(layer, "rate", None) for layer in sublayers(model)
+            getattr(layer, "rate", None) for layer in sublayers(student)
         ]
 
 
 def test_synchronized_layers_stay_so_where_training_goes_on(synchronized):
     layers = sublayers(backbones.get(synchronized[1]))
     assert [layer.synchronized for layer in layers if hasattr(layer, "synchronized")] == [True]
-
-
-def test_an_adapted_backbones_own_normalization(tmp_path):
-    images = keras.Input((None, None, 3))
-    model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(images))
-    export_backbone(backbones.adapt(model, mean=MEAN, std=STD), tmp_path / "own", 16)
-    metadata = Metadata.read(tmp_path / "own")
-    assert (metadata.mean, metadata.std) == (list(MEAN), list(STD))
-
-
-def test_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    export_backbone(tiny(), "~/sm", 16)
-    assert Metadata.read("~/sm").feature_dim == 3
-    assert load_backbone("~/sm")(IMAGES)["features"].shape == (5, 3)

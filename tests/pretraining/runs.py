@@ -1,15 +1,49 @@
 """Runs that are small enough for a test."""
 
+import contextlib
 import json
 
 import keras
 import numpy as np
+import pytest
+import tensorflow as tf
 
 import keras_adasim as ka
+from keras_adasim.backbones import vision_transformer_presets
 from tests.models import tiny
 
 SMALL = {"epochs": 2, "batch_size": 12, "window": 1, "topk": 4, "warmup_epochs": 1, "knn_k": 3}
-SMALL |= {"out_dim": 16, "hidden_dim": 8, "bottleneck_dim": 4, "xla": "no"}
+SMALL |= {"out_dim": 16, "hidden_dim": 8, "bottleneck_dim": 4, "num_layers": 1, "xla": "no"}
+# TensorFlow says so whenever functions run eagerly.
+IGNORED = "ignore:Even though the `tf.config.experimental_run"
+
+
+@contextlib.contextmanager
+def eagerly():
+    """Without graphs, whose tracing takes most of a short run's time."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@contextlib.contextmanager
+def one_block():
+    """Vision Transformers of a preset's name have one block, 12 wide."""
+    make = vision_transformer_presets._vit
+
+    def vit(name, image_size, patch_size, embed_dim, depth, *arguments):
+        return make(name, image_size, patch_size, 12, 1, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vision_transformer_presets, "_vit", vit)
+        yield
+
+
+def no_export(model, path, image_size, overwrite):
+    """In the place of `export_backbone`, whose graphs are traced in any case."""
+    path.mkdir(exist_ok=overwrite)
 
 
 def make_images(folder, per_class=12, size=10, splits=("train", "test")):
@@ -25,13 +59,16 @@ def make_images(folder, per_class=12, size=10, splits=("train", "test")):
 
 
 def small_backbone():
-    """The same network every time."""
+    """The same network every time: one convolution."""
     keras.utils.set_random_seed(3)
-    return ka.backbones.VisionTransformer(tiny.SIZE, 4, 8, 1, 2, name="small")
+    images = keras.Input((None, None, 3))
+    tokens = keras.layers.Reshape((-1, 8))(keras.layers.Conv2D(8, 4, strides=4)(images))
+    features = keras.layers.GlobalAveragePooling1D()(tokens)
+    return keras.Model(images, {"features": features, "tokens": tokens}, name="small")
 
 
 def pretrain(data, out, **changes):
-    """`ka.pretrain` of a network of one block, with crops alone as augmentation."""
+    """`ka.pretrain` of a small network, with crops alone as augmentation."""
     parts = {"backbone": small_backbone(), "augment": tiny.crops_only()}
     return ka.pretrain(data, out, **{**parts, **SMALL, **changes})
 

@@ -1,5 +1,7 @@
 """A run's life: started, finished, continued, moved, stopped, failed."""
 
+import contextlib
+import io
 import json
 import pathlib
 import random
@@ -10,37 +12,39 @@ import threading
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_adasim as ka
 from tests.models import tiny
-from tests.pretraining.runs import content, make_images, pretrain, small_backbone
+from tests.pretraining.runs import (
+    IGNORED,
+    content,
+    eagerly,
+    make_images,
+    no_export,
+    pretrain,
+    small_backbone,
+)
 
-# TensorFlow says so whenever functions run eagerly.
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run")
+pytestmark = pytest.mark.filterwarnings(IGNORED)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _eager():
-    """A run's life is no matter of graphs, whose tracing would take most of the time."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.fixture(autouse=True)
-def _no_export(monkeypatch, request):
-    """Exports are traced in any case: one run of this module has a real one."""
-
-    def write(model, path, image_size, overwrite):
-        path.mkdir(exist_ok=overwrite)
-
-    monkeypatch.setattr(ka.export, "export_backbone", write)
+def _quick():
+    """A run's life is no matter of graphs or exports, which test_whole_run has."""
+    with eagerly(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ka.export, "export_backbone", no_export)
+        yield
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     return make_images(tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.fixture(scope="module")
+def unlabeled(images):
+    """The training images as two flat folders."""
+    return [images / "train" / name for name in ("dark", "bright")]
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +54,27 @@ def finished(tmp_path_factory, images):
     return out, pretrain(images, out)
 
 
+@pytest.fixture(scope="module")
+def in_a_thread(tmp_path_factory, unlabeled):
+    """A run without labels: folder, what it returned, what it printed."""
+    out, results, printed = tmp_path_factory.mktemp("runs") / "second", [], io.StringIO()
+    run = threading.Thread(target=lambda: results.append(pretrain(unlabeled, out, epochs=1)))
+    with contextlib.redirect_stdout(printed):
+        run.start()
+        run.join()
+    return out, results[0], printed.getvalue()
+
+
 @pytest.fixture
 def copy(finished, tmp_path):
-    """That run, moved and renamed."""
+    """The first run, moved and renamed."""
     return pathlib.Path(shutil.copytree(finished[0], tmp_path / "elsewhere" / "renamed"))
+
+
+@pytest.fixture
+def second(in_a_thread, tmp_path):
+    """The one without labels, moved."""
+    return pathlib.Path(shutil.copytree(in_a_thread[0], tmp_path / "elsewhere" / "second"))
 
 
 def test_a_run_leaves_its_results(finished):
@@ -69,7 +90,7 @@ def test_a_run_leaves_its_results(finished):
     assert provenance["images"] == 24
     assert len(provenance["data_fingerprint"]) == 16
     assert provenance["settings"]["out_dim"] == 16
-    assert (pathlib.Path(result["saved_model"]) / "saved_model.pb").exists()
+    assert result["saved_model"] == str(out / "saved_model")
     assert len((out / "log.csv").read_text().splitlines()) == 3
     assert list((out / "tensorboard").rglob("events*"))
     assert not list(out.rglob("*.tmp"))
@@ -114,9 +135,10 @@ def test_settings_that_decide_the_weights_must_stay(copy, images):
 
 
 @pytest.mark.slow
-def test_fresh_keeps_the_old_run_under_another_name(copy, images):
+def test_fresh_keeps_the_old_run_under_another_name(copy):
+    """Other images and settings are no matter then."""
     kept = content(copy)["result.json"]["knn_after"]
-    result = pretrain(images, copy, fresh=True, epochs=1, pairing="self")
+    result = pretrain(tiny.images(), copy, fresh=True, epochs=1, pairing="self")
     assert result["epochs"] == 1
     assert content(copy.with_name("renamed.before-1"))["result.json"]["knn_after"] == kept
 
@@ -147,22 +169,19 @@ def test_other_images_of_the_same_number_are_refused(copy, tmp_path):
         pretrain(others, copy)
 
 
-def test_what_is_passed_is_compared_even_if_it_is_the_default(tmp_path, capsys):
+def test_what_is_passed_is_compared_even_if_it_is_the_default(second, unlabeled):
     """`backbone="vit_small"` used to count as not passed."""
-    small = {"image_size": 8, "patch_size": 4, "epochs": 1, "batch_size": 16, "xla": "no"}
-    images = tiny.images()
-    pretrain(images, tmp_path / "run", epochs=1)
-    with pytest.raises(ValueError, match=r"`backbone`=VisionTransformer.*backbone=vit_small"):
-        ka.pretrain(images, tmp_path / "run", "vit_small", augment=tiny.crops_only(), **small)
+    with pytest.raises(ValueError, match=r"`backbone`=Functional.*backbone=vit_small"):
+        pretrain(unlabeled, second, backbone="vit_small")
 
 
 @pytest.mark.slow
-def test_a_run_without_a_checkpoint_never_blocks_its_name(copy, images):
+def test_a_run_without_a_checkpoint_never_blocks_its_name(second, unlabeled):
     """One that died in its first epoch could be neither continued nor started again."""
-    shutil.rmtree(copy / "checkpoints")
-    result = pretrain(images, copy, epochs=1, learning_rate=1e-3)
+    shutil.rmtree(second / "checkpoints")
+    result = pretrain(unlabeled, second, epochs=1, learning_rate=1e-3)
     assert result["provenance"]["settings"]["learning_rate"] == 1e-3
-    assert len((copy / "log.csv").read_text().splitlines()) == 2
+    assert len((second / "log.csv").read_text().splitlines()) == 2
 
 
 def test_runs_of_other_versions_are_refused_in_a_line(copy, images):
@@ -188,40 +207,16 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(tmp_path, images, finished
     assert "first, which goes on after epoch 2" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_images_without_labels_are_measured_too(tmp_path, images, capsys):
+def test_images_without_labels_are_measured_too(in_a_thread, unlabeled, tmp_path):
     """They used to end without a word on what was learned."""
-    flat = images / "train" / "dark"
-    result = pretrain([flat, images / "train" / "bright"], tmp_path / "run", epochs=1)
-    assert result["knn_after"] is None
+    _, result, printed = in_a_thread
+    assert (result["epochs"], result["knn_after"]) == (1, None)
     for name in ("rank_me", "uniformity", "alignment", "staleness"):
         assert np.isfinite(result[name]), name
-    printed = capsys.readouterr().out
     assert "k-NN          left out" in printed
     assert "features      rank" in printed
     with pytest.raises(ValueError, match="`pairing=oracle`"):
-        pretrain(flat, tmp_path / "oracle", pairing="oracle")
-
-
-@pytest.mark.slow
-def test_parts_of_ones_own(tmp_path):
-    """An array, an objective, callbacks; the method without a teacher doesn't speak of one."""
-    epochs = []
-    own = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(dict(logs)))
-    result = ka.pretrain(
-        tiny.images(),
-        tmp_path / "run",
-        small_backbone(),
-        ka.objectives.SimSiam(8, 8, predictor_hidden_dim=4),
-        "self",
-        augment=tiny.crops_only(),
-        callbacks=[own],
-        epochs=1,
-        batch_size=8,
-        xla="no",
-    )
-    assert result["provenance"]["settings"]["objective"].startswith("SimSiam")
-    assert "rank_me" in epochs[0]
+        pretrain(unlabeled, tmp_path / "oracle", pairing="oracle")
 
 
 def test_plans_of_methods_without_a_teacher_do_not_speak_of_one(tmp_path, capsys):
@@ -229,10 +224,9 @@ def test_plans_of_methods_without_a_teacher_do_not_speak_of_one(tmp_path, capsys
         ka.pretrain(
             tiny.images(),
             tmp_path,
-            "vit_mini",
+            small_backbone(),
             objective,
             image_size=8,
-            patch_size=4,
             epochs=1,
             dry_run=True,
         )
@@ -252,18 +246,6 @@ def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
     assert found == expected
     assert keras.mixed_precision.dtype_policy().name == "mixed_bfloat16"
     assert signal.getsignal(signal.SIGINT) is handler
-
-
-@pytest.mark.slow
-def test_in_a_thread(tmp_path):
-    """And twice in a process: the other tests are runs too."""
-    results = []
-    run = threading.Thread(
-        target=lambda: results.append(pretrain(tiny.images(), tmp_path / "run", epochs=1))
-    )
-    run.start()
-    run.join()
-    assert results[0]["epochs"] == 1
 
 
 @pytest.mark.slow
@@ -289,18 +271,17 @@ def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finishe
     np.testing.assert_allclose(result["rank_me"], finished[1]["rank_me"], rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_a_failure_leaves_its_traceback(tmp_path):
+def test_a_failure_leaves_its_traceback(second, unlabeled):
     class Fails(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
+        def on_epoch_begin(self, epoch, logs=None):
             raise RuntimeError("out of luck")
 
     with pytest.raises(RuntimeError, match="out of luck") as failed:
-        pretrain(tiny.images(), tmp_path / "run", callbacks=[Fails()])
-    path = tmp_path / "run" / "traceback.txt"
-    assert "on_epoch_end" in path.read_text()
+        pretrain(unlabeled, second, callbacks=[Fails()])
+    path = second / "traceback.txt"
+    assert "on_epoch_begin" in path.read_text()
     assert failed.value.__notes__ == [f"The traceback is in {path}"]
-    pretrain(tiny.images(), tmp_path / "run", epochs=1)
+    assert pretrain(unlabeled, second)["epochs"] == 2
     assert not path.exists()
 
 

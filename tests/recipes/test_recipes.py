@@ -3,7 +3,6 @@
 import ast
 import pathlib
 import runpy
-import subprocess
 import sys
 
 import numpy as np
@@ -314,15 +313,3 @@ def test_wrong_flags_get_one_line(flags, message, tmp_path, monkeypatch, capsys)
     assert line.startswith("adasim_vit_small.py: ")
     assert message in line
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_help_in_a_process_of_its_own():
-    """TensorFlow's notes about the machine used to come first."""
-    recipe = FOLDER / "adasim_vit_small.py"
-    done = subprocess.run(
-        [sys.executable, recipe, "--help"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "adasim_vit_small.py --data_dir=FOLDER" in done.stdout
-    assert "This recipe: 1024." in done.stdout
