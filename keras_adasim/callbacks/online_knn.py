@@ -78,6 +78,8 @@ class OnlineKNN(keras.callbacks.Callback):
                 "Expected no `test_source` with `leave_one_out`, which classifies the images of "
                 "`train_source`. Received: leave_one_out=True and a `test_source`. Leave one out."
             )
+        if test_source is train_source:  # Or each image would be its own nearest neighbor.
+            test_source, leave_one_out = None, True
         self.train_source = train_source
         self.test_source = train_source if test_source is None else test_source
         self.image_size = image_size

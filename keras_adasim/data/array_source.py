@@ -100,6 +100,12 @@ def _checked_labels(labels, num_images):
             f"Expected `labels` to be {num_images} integers, one per image. "
             f"Received: labels of shape {array.shape} and dtype {array.dtype}"
         )
+    if array.min(initial=0) < 0:
+        raise ValueError(
+            "Expected `labels` from 0 on. Negative ones often mean that there is no label: leave "
+            "those images out, or pass `labels=None` to train on all of them. Received: "
+            f"labels down to {array.min()}"
+        )
     return array.reshape(num_images).astype(np.int64)
 
 

@@ -107,7 +107,9 @@ def _normalized(name, features):
         raise ValueError(
             f"Expected finite `{name}`. Received NaN or infinity: has the training diverged?"
         )
-    return l2_normalize(features).numpy()
+    # Squares of large numbers overflow, those of small ones vanish.
+    largest = np.abs(features).max(axis=1, keepdims=True)
+    return l2_normalize(features / np.where(largest > 0, largest, 1)).numpy()
 
 
 def _check_labels(name, labels, features):

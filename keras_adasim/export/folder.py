@@ -1,7 +1,9 @@
 """A folder that is written as a whole, or not at all."""
 
 import contextlib
+import glob
 import os
+import re
 import shutil
 
 from keras_adasim.files import expand
@@ -50,8 +52,7 @@ def written_whole(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{os.getpid()}.new"
     replaced = path.parent / f".{path.name}.{os.getpid()}.old"
-    # Of a process that was killed, and by chance had this one's number.
-    shutil.rmtree(temporary, ignore_errors=True)
+    _remove_leftovers(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -61,3 +62,21 @@ def written_whole(path):
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _remove_leftovers(path):
+    """Removes what killed processes left, among them one that had this one's number by chance."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        match = re.fullmatch(r"\.(\d+)\.(new|old)", left.name.removeprefix(f".{path.name}"))
+        if match and (int(match[1]) == os.getpid() or not _is_alive(int(match[1]))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # Somebody else's.
+    return True

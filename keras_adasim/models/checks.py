@@ -7,6 +7,7 @@ from absl import logging
 
 from keras_adasim.layers.preprocessing import LARGEST_FLOAT, assert_range
 from keras_adasim.models.teacher import all_layers, has_batch_normalization
+from keras_adasim.validation import check_integer
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
 
@@ -106,8 +107,15 @@ def _check_augment(model):
         )
 
 
-def check_compile(optimizer, jit_compile):
+def check_compile(optimizer, jit_compile, steps_per_execution, num_replicas):
     """Raises ValueError unless `compile` got what the training step works with."""
+    check_integer("steps_per_execution", steps_per_execution)
+    if steps_per_execution > 1 and num_replicas > 1:
+        raise ValueError(
+            "Expected `steps_per_execution=1` with several replicas, which TensorFlow can't run "
+            f"in a loop. Received: steps_per_execution={steps_per_execution}, {num_replicas} "
+            "replicas"
+        )
     if not hasattr(optimizer, "update_variable"):
         raise ValueError(
             "Expected `optimizer` to be one of keras_adasim.optimizers (AdamW, LARS, SGD), "
@@ -137,7 +145,9 @@ def check_synchronized(modules, num_replicas):
         )
 
 
-def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_split=0.0):
+def check_fit(
+    model, x, steps_per_epoch=None, validation_data=None, validation_split=0.0, weights=()
+):
     """Raises ValueError unless `fit` got batches of pairs that fit the model.
 
     Args:
@@ -146,7 +156,13 @@ def check_fit(model, x, steps_per_epoch=None, validation_data=None, validation_s
         steps_per_epoch: As given to `fit`.
         validation_data: As given to `fit`.
         validation_split: As given to `fit`.
+        weights: The `class_weight` and `sample_weight` given to `fit`.
     """
+    if any(weight is not None for weight in weights):
+        raise ValueError(
+            "Expected neither `class_weight` nor `sample_weight`: all images count the same. Leave "
+            "some out by a `data.Subset`, or have some twice in a `data.JoinedSource`."
+        )
     if validation_data is not None or validation_split:
         raise ValueError(
             "Expected no validation data: there is no loss on held-out images to speak of. Use "

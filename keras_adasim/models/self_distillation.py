@@ -123,7 +123,8 @@ class SelfDistillation(Serialization, keras.Model):
                 in, one after the other, to save memory. Everything is updated once, as without
                 (but for BatchNormalization, whose statistics are those of a part).
         """
-        checks.check_compile(optimizer, jit_compile)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        checks.check_compile(optimizer, jit_compile, steps_per_execution, replicas)
         parts = check_integer("gradient_accumulation_steps", gradient_accumulation_steps)
         if jit_compile == "auto":
             jit_compile = bool(tf.config.list_physical_devices("GPU"))
@@ -171,7 +172,8 @@ class SelfDistillation(Serialization, keras.Model):
             NotFiniteError: If a loss or gradient isn't finite; in float16, many in a row.
         """
         checks.warn_of_a_closed_gate(self.pairing, epochs - initial_epoch)
-        checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split)
+        weights = (class_weight, sample_weight)
+        checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split, weights)
         pairs = x if hasattr(x, "as_tf_dataset") else None
         dataset = checks.checked(x, self.bank) if pairs is None else pairs.as_tf_dataset()
         if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):

@@ -1,5 +1,7 @@
 """Saving and loading a `SelfDistillation`: NumPy state, configuration and switches."""
 
+import inspect
+
 import keras
 import numpy as np
 
@@ -14,8 +16,19 @@ class Serialization:
 
     @staticmethod
     def load(path):
-        """Loads what `save` wrote, ready to go on: the same as `keras.saving.load_model(path)`."""
-        return keras.saving.load_model(path)
+        """Loads what `save` wrote, ready to go on, as `keras.saving.load_model(path)` does.
+
+        Raises:
+            ValueError: If another model is in the file.
+        """
+        model = keras.saving.load_model(path)
+        if not isinstance(model, Serialization):
+            raise ValueError(
+                "Expected `path` to be a file that `SelfDistillation.save` wrote. "
+                f"Received: path={path!r}, a {type(model).__name__}; `keras.saving.load_model` "
+                "loads it."
+            )
+        return model
 
     def save_own_variables(self, store):
         """Puts the pairing's NumPy state beside the variables."""
@@ -31,7 +44,19 @@ class Serialization:
         )
 
     def get_config(self):
-        """Returns the constructor's arguments, serialized."""
+        """Returns the constructor's arguments, serialized.
+
+        Raises:
+            ValueError: If `augment` is a function that Keras doesn't know by a name.
+        """
+        if inspect.isroutine(self.augment) and not keras.saving.get_registered_name(
+            self.augment
+        ).count(">"):
+            raise ValueError(
+                "Expected `augment` to be a layer, or a function that is registered, so that it "
+                "can be loaded again: put `@keras.saving.register_keras_serializable()` above it. "
+                f"Received: augment={self.augment!r}"
+            )
         config = {
             **super().get_config(),
             "neighbor_feature": self.neighbor_feature,

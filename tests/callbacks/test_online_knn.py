@@ -54,6 +54,15 @@ def test_leave_one_out():
     assert _fit(OnlineKNN(_colors(40), k=5, leave_one_out=True))["knn_top1"] == [1.0, 1.0]
 
 
+def test_one_source_for_both_sets_leaves_each_image_out():
+    """Each image used to be its own nearest neighbor."""
+    images = _colors(40)
+    images.labels[:] = np.random.default_rng(0).integers(0, 4, 40)
+    callback = OnlineKNN(images, images, k=1)
+    assert callback.leave_one_out
+    assert callback.evaluate(lambda batch: np.reshape(batch, (len(batch), -1)))[0] < 0.6
+
+
 def test_each_image_is_embedded_once():
     sizes = []
 

@@ -74,6 +74,12 @@ def test_labels_that_do_not_fit_are_refused(labels):
         ArraySource(IMAGES, labels)
 
 
+def test_negative_labels_are_no_class():
+    """As STL-10 has them for images without a label."""
+    with pytest.raises(ValueError, match=r"`labels` from 0 on.*Received: labels down to -1"):
+        ArraySource(IMAGES, [0, 1, -1, 1, 0])
+
+
 @pytest.mark.parametrize("index", [5, -6])
 def test_an_index_out_of_range_is_an_error(index):
     with pytest.raises(IndexError, match=f"below 5. Received: index={index}"):

@@ -67,6 +67,8 @@ def test_length_of_features_does_not_matter():
     scaled = train * np.random.default_rng(2).uniform(0.1, 9, (60, 1))
     expected = knn_accuracy(train, labels, test, test_labels, 5)
     assert knn_accuracy(scaled, labels, 3 * test, test_labels, 5) == expected
+    # The squares of the former overflow, those of the latter are 0.
+    assert knn_accuracy(1e30 * train, labels, 1e-30 * test, test_labels, 5) == expected
 
 
 def test_small_temperature_follows_the_nearest():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_adasim import backbones
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.export import export_backbone, load_backbone, preprocess
+from keras_adasim.export.folder import written_whole
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from tests.export.backbones import MEAN, STD, convolutional, tiny, transformer
@@ -271,3 +272,13 @@ def test_training_goes_on_from_an_export(exported):
 def test_synchronized_layers_stay_so_where_training_goes_on(synchronized):
     layers = sublayers(backbones.get(synchronized[1]))
     assert [layer.synchronized for layer in layers if hasattr(layer, "synchronized")] == [True]
+
+
+def test_what_killed_exports_left_is_removed(tmp_path):
+    """It stayed for ever; that of a process that lives is left alone."""
+    for name in (".x.4000000.new", ".x.4000000.old", f".x.{os.getppid()}.new", ".x.1.other"):
+        (tmp_path / name).mkdir()
+    with written_whole(tmp_path / "x"):
+        pass
+    left = {folder.name for folder in tmp_path.iterdir()}
+    assert left == {"x", f".x.{os.getppid()}.new", ".x.1.other"}

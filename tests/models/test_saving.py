@@ -8,8 +8,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_adasim import callbacks, optimizers, pairing
+from keras_adasim import SelfDistillation, callbacks, optimizers, pairing
 from tests.models import tiny
 from tests.models.test_exchange import small_cnn
 
@@ -213,3 +214,24 @@ def test_a_file_of_version_0_2_is_read_and_goes_on():
     dataset.set_epoch = begun.append
     model.fit(dataset, epochs=3, initial_epoch=2, verbose=0)
     assert begun == [2]
+
+
+def test_another_model_is_not_loaded(tmp_path):
+    """Whatever was in the file was returned."""
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=r"Received: path=.*a Sequential"):
+        SelfDistillation.load(tmp_path / "other.keras")
+
+
+def two_views(batch):
+    images = tf.cast(batch["images"], tf.float32)[:, : tiny.SIZE, : tiny.SIZE] / 255
+    return [images, images]
+
+
+def test_an_augmentation_that_could_not_be_loaded_is_not_saved(tmp_path):
+    model = tiny.model(augment=two_views)
+    with pytest.raises(ValueError, match="`augment` to be a layer, or a function that is regist"):
+        model.save(tmp_path / "model.keras")
+    keras.saving.register_keras_serializable("tests")(two_views)
+    model.save(tmp_path / "model.keras")
+    assert SelfDistillation.load(tmp_path / "model.keras").augment is two_views

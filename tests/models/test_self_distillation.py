@@ -199,6 +199,8 @@ def test_foreign_data_sets_and_optimizers_are_refused(untrained):
     [
         ({"steps_per_epoch": 2}, "steps_per_epoch"),
         ({"validation_data": np.zeros(3)}, "OnlineKNN"),
+        ({"class_weight": {0: 1.0}}, "neither `class_weight` nor `sample_weight`"),
+        ({"sample_weight": np.ones(3)}, "neither `class_weight` nor `sample_weight`"),
     ],
 )
 def test_arguments_that_would_break_an_epoch_are_refused(untrained, arguments, message):
@@ -398,3 +400,9 @@ def test_default_augmentation_is_two_views_at_the_backbones_size():
     model.compile(optimizers.AdamW(1e-3, 0.0))
     history = model.fit(tiny.dataset(model), epochs=1, verbose=0).history
     assert np.isfinite(history["loss"]).all()
+
+
+def test_several_steps_per_call_are_refused_on_two_replicas(two_replicas):
+    """They died within Keras."""
+    with two_replicas.scope(), pytest.raises(ValueError, match="`steps_per_execution=1`"):
+        tiny.model(compiled=False).compile(optimizers.SGD(0.1), steps_per_execution=2)
