@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_adasim import pairing
 from keras_adasim.backbones import AdaptedBackbone, adapt
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.models.teacher import make_teacher
@@ -175,7 +176,8 @@ def test_two_replicas_train_like_one_device(two_replicas):
         # With batch normalization in the head, too, and a mild loss: where gradients are large, so
         # is the rounding of those that should be zero, of biases before a normalization.
         objective = tiny.dino(use_bn=True, student_temperature=1.0, teacher_temperature=0.5)
-        return tiny.model(adapt(hub_backbone(), image_size=8), objective)
+        backbone = adapt(hub_backbone(), image_size=8)
+        return tiny.model(backbone, objective, pairing.SelfPairing(), bank=None)
 
     one = build()
     tiny.train(one, steps=2)

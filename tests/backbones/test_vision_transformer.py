@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -214,19 +211,3 @@ def test_intermediate_class_tokens_keep_to_the_rank_of_the_norm():
 def test_refuses_more_blocks_than_there_are(n, message):
     with pytest.raises(ValueError, match=message):
         small().intermediate_class_tokens(np.zeros((1, 24, 24, 2), "float32"), n)
-
-
-@pytest.mark.slow
-def test_loads_in_a_fresh_process(tmp_path):
-    model = small()
-    model.save(tmp_path / "model.keras")
-    images = np.random.default_rng(0).normal(size=(1, 24, 24, 2)).astype("float32")
-    np.save(tmp_path / "images.npy", images)
-    code = (
-        "import sys, keras, numpy as np, keras_adasim.backbones\n"
-        "model = keras.models.load_model(sys.argv[1] + '/model.keras')\n"
-        "outputs = model(np.load(sys.argv[1] + '/images.npy'))\n"
-        "np.save(sys.argv[1] + '/tokens.npy', outputs['tokens'])\n"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
-    np.testing.assert_allclose(np.load(tmp_path / "tokens.npy"), model(images)["tokens"], atol=1e-6)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_adasim import SelfDistillation, data, evaluation, objectives, pairing
+from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks import Measures, measures
 from tests.callbacks.models import FakeBank, Watched, fit
 from tests.models import tiny
@@ -133,11 +134,6 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def _model(num_local=0, **kwargs):
-    """Without changes of colors, whose graphs take seconds to make."""
-    return tiny.model(num_local=num_local, augment=tiny.crops_only(num_local), **kwargs)
-
-
 def _source():
     return data.ArraySource(tiny.images(), labels=np.arange(tiny.NUM_IMAGES) % 4)
 
@@ -161,7 +157,7 @@ def _unit(features):
 
 @pytest.mark.slow
 def test_features_of_all_images():
-    model = tiny.model()
+    model = tiny.model(augment=DINOAugment(MultiCrop(tiny.SIZE), seed=3))
     measured = Measures(_source())
     measured.set_model(model)
     values = measured.evaluate()
@@ -196,7 +192,7 @@ def test_a_sample_drawn_once(eager):
 
 @pytest.mark.parametrize("kind", ["first", "second", "mean"])
 def test_staleness_is_the_distance_from_the_feature_that_would_be_written(eager, kind):
-    model = _model(neighbor_feature=kind, num_local=1)
+    model = tiny.model(neighbor_feature=kind, num_local=1)
     measured = Measures(_source(), max_images=12)
     measured.set_model(model)
     images = measured._images
@@ -215,7 +211,7 @@ def test_staleness_is_the_distance_from_the_feature_that_would_be_written(eager,
 
 
 def test_all_values_of_a_run(eager):
-    model, measured = _model(), Measures(_source(), _source().labels)
+    model, measured = tiny.model(), Measures(_source(), _source().labels)
     history = model.fit(tiny.dataset(model, 16), epochs=3, verbose=0, callbacks=[measured]).history
     lengths = {name: len(values) for name, values in history.items()}
     once = ("rank_me", "alpha_req", "uniformity", "alignment", "staleness")
@@ -251,14 +247,14 @@ def test_images_of_several_sizes_and_a_model_without_teacher_or_bank(eager, tmp_
 
 def test_two_replicas(two_replicas):
     with two_replicas.scope():
-        model = _model()
+        model = tiny.model()
     measured = Measures(_source(), _source().labels)
     model.bank.features.assign(_unit(model.embed(tiny.images())))
     model.bank.ids.assign((model.bank.ids.numpy() + 3) % tiny.NUM_IMAGES)
     model.bank.similarities.assign(model.bank.similarities.numpy() + 0.5)
     measured.set_model(model)
     values = measured.evaluate()
-    one = _model()
+    one = tiny.model()
     one.set_weights([weight.numpy() for weight in model.weights])
     alone = Measures(_source(), _source().labels)
     alone.set_model(one)
@@ -272,7 +268,7 @@ def test_two_replicas(two_replicas):
 def test_source_of_another_data_set():
     measured = Measures(data.Subset(_source(), np.arange(5)))
     with pytest.raises(ValueError, match=r"`source` to be the 32 training.*len\(source\)=5"):
-        measured.set_model(_model())
+        measured.set_model(tiny.model())
 
 
 @pytest.mark.parametrize(

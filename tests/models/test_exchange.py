@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim import backbones, objectives, optimizers
+from keras_adasim import backbones, objectives, optimizers, pairing
 from tests.models import tiny
 
 
@@ -75,9 +75,13 @@ def test_two_compiled_replicas_equal_one_device(two_replicas, synchronized):
 
 def build(synchronized, jit_compile=False):
     keras.utils.set_random_seed(1)
-    optimizer = optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3)
     return tiny.model(
-        small_cnn(synchronized), ToyContrast(), optimizer=optimizer, jit_compile=jit_compile
+        small_cnn(synchronized),
+        ToyContrast(),
+        pairing.SelfPairing(),
+        bank=None,  # It has programs of its own.
+        optimizer=optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3),
+        jit_compile=jit_compile,
     )
 
 

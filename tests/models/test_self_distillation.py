@@ -79,7 +79,7 @@ def test_temperature_zero_equals_self_pairing():
     adaptive = pairing.AdaptiveWindow(tiny.NUM_IMAGES, window=1, topk=4, temperature=0.0)
     models = [tiny.model(pairs=adaptive), tiny.model(pairs=pairing.SelfPairing())]
     for model in models:
-        model.fit(tiny.dataset(model, 16), epochs=3, verbose=0)
+        model.fit(tiny.dataset(model, 32), epochs=3, verbose=0)
     assert adaptive.distribution(np.arange(tiny.NUM_IMAGES))[2].any()
     tiny.assert_states_equal(tiny.state(models[0]), tiny.state(models[1]), 0.0)
 
@@ -96,7 +96,7 @@ def test_window_opens_after_w_epochs_and_partners_change():
         assert gate.any() == (epoch >= 2)
         if epoch < 2:
             np.testing.assert_array_equal(model.pairing.partners(everyone), everyone)
-        model.fit(tiny.dataset(model, 16), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        model.fit(tiny.dataset(model, 32), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
 
 
 @pytest.mark.parametrize("feature", ["first", "second", "mean"])
@@ -183,7 +183,7 @@ def test_wrong_arguments_are_named(change, message):
 def test_pairings_without_neighbors_need_no_bank():
     for pairs in (pairing.SelfPairing(), pairing.LabelOracle(np.arange(32) % 4)):
         model = tiny.model(pairs=pairs, bank=None)
-        model.fit(tiny.dataset(model, 16), epochs=1, verbose=0)
+        model.fit(tiny.dataset(model, 32), epochs=1, verbose=0)
         assert model.bank is None
 
 
@@ -318,12 +318,12 @@ def test_arguments_of_fit_by_position_and_a_single_callback(caplog):
     model = tiny.model()
     ends = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(epoch))
-    model.fit(tiny.dataset(model, 16), None, None, 3, 0, callback)
+    model.fit(tiny.dataset(model, 32), None, None, 3, 0, callback)
     assert ends == [0, 1, 2]
-    model.fit(tiny.dataset(model, 16), verbose=0)  # The window is full already.
+    model.fit(tiny.dataset(model, 32), verbose=0)  # The window is full already.
     assert "window" not in caplog.text
     other = tiny.model()
-    other.fit(tiny.dataset(other, 16).as_tf_dataset(), verbose=0)
+    other.fit(tiny.dataset(other, 32).as_tf_dataset(), verbose=0)
     assert "epochs=1 is not larger than the window of 2" in caplog.text
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim import objectives, optimizers
+from keras_adasim import objectives, optimizers, pairing
 from tests.models import tiny
 from tests.models.test_exchange import small_cnn
 from tests.objectives.tiny import NAMES, build, make
@@ -16,10 +16,17 @@ ELSEWHERE = {"dino", "nnclr", "simclr", "simsiam"}
 
 def model(name, **kwargs):
     keras.utils.set_random_seed(1)
-    # Features of a convolution differ between images, so that no batch normalization in a head
-    # divides by next to nothing.
-    optimizer = optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3)
-    return tiny.model(small_cnn(None), make(name), optimizer=optimizer, **kwargs)
+    return tiny.model(
+        # Features of a convolution differ between images, so that no batch normalization in a head
+        # divides by next to nothing.
+        small_cnn(None),
+        make(name),
+        # No bank: it has nothing to do with objectives, and programs of its own.
+        pairing.SelfPairing(),
+        bank=None,
+        optimizer=optimizers.SGD(0.02, momentum=0.9, clipnorm=0.3),
+        **kwargs,
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
