@@ -54,7 +54,8 @@ def fine_tuned(folders):
         # the other.
         model, backbone = _classifier(folders[name], jit_compile, run_eagerly=False)
         before = [v.numpy() for v in backbone.weights]
-        losses = model.fit(IMAGES, LABELS, epochs=16, verbose=0).history["loss"]
+        epochs = 3 if jit_compile else 16  # A step of unoptimized code takes a second.
+        losses = model.fit(IMAGES, LABELS, epochs=epochs, verbose=0).history["loss"]
         return model, backbone, before, losses
 
     return fine_tune
@@ -67,7 +68,8 @@ def fine_tuned(folders):
 )
 def test_fine_tuning_with_adamw(fine_tuned, name, jit_compile):
     _, backbone, before, losses = fine_tuned(name, jit_compile)
-    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    half = len(losses) // 2
+    assert np.mean(losses[-half:]) < np.mean(losses[:half])
     assert all(_moved(backbone, before)[: len(backbone.trainable_variables)])
 
 
