@@ -118,3 +118,18 @@ def check_choice(name, value, choices):
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"Expected `{name}` to be one of {choices}. Received: {name}={value!r}")
     return value
+
+
+def check_not_begun(name, value, iterations):
+    """Raises ValueError after the first step, which goes on with what it was traced with.
+
+    Args:
+        name: Name of an argument that would be changed.
+        value: What it would become.
+        iterations: The optimizer's variable of steps made, or a number.
+    """
+    if int(iterations.numpy() if hasattr(iterations, "numpy") else iterations) > 0:
+        raise ValueError(
+            f"Expected no change of `{name}` after the first step, which has it for good. "
+            f"Received: {name}={value!r}. Pass a schedule of the step at the start, or build anew."
+        )

@@ -8,7 +8,7 @@ from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.models import checks
-from keras_adasim.models.finite_watch import FiniteWatch
+from keras_adasim.models.finite import FiniteWatch
 from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
@@ -16,7 +16,7 @@ from keras_adasim.models.training_step import TrainingStep
 from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
 from keras_adasim.pairing import SelfPairing
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_not_begun
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -246,11 +246,7 @@ class SelfDistillation(Serialization, keras.Model):
 
     @momentum.setter
     def momentum(self, value):
-        if self.compiled and int(tf.convert_to_tensor(self.optimizer.iterations)) > 0:
-            raise ValueError(
-                "Expected no change of `momentum` after the first step, which has it for good. "
-                f"Received: momentum={value!r}. Pass a schedule of the step to the constructor."
-            )
+        check_not_begun("momentum", value, self.optimizer.iterations if self.compiled else 0)
         self._momentum = as_schedule(value)
 
     @property

@@ -8,6 +8,7 @@ from keras_adasim.layers.gather import gather
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.models.accumulation import accumulate
 from keras_adasim.models.checks import check_synchronized
+from keras_adasim.models.finite import are_finite, assign_all, moved_forward
 from keras_adasim.models.measures import feature_std
 from keras_adasim.models.teacher import has_batch_normalization, parameter_pairs
 from keras_adasim.optimizers import exponential_moving_average
@@ -91,13 +92,10 @@ class TrainingStep:
             results = self.forward_backward(views, step)
         else:
             results = accumulate(self, self.accumulation_steps, views, step)
-        gradients, statistics, metrics, share_finite = self.exchange(results)
-        gathered = results["gathered"]
-        finite = self.are_finite([gradients, statistics, metrics["loss"], gathered])
-        finite &= tf.equal(share_finite, 1.0)
+        gradients, statistics, metrics, finite = self.exchange(results)
         tf.cond(
             finite,
-            lambda: self.update(gradients, statistics, gathered, step),
+            lambda: self.update(gradients, statistics, results["gathered"], step),
             lambda: assign_all(self.moved_forward, before),
         )
         if bank is not None:
@@ -195,14 +193,16 @@ class TrainingStep:
     # --- exchange and update ----------------------------------------------------------------------
 
     def exchange(self, results):
-        """Returns summed gradients, and mean statistics, metrics and flags, of all replicas."""
+        """Returns summed gradients, mean statistics and metrics, and whether all are finite."""
         gradients = results["gradients"]
         means = [results[name] for name in ("statistics", "metrics", "finite")]
         if self.num_replicas > 1:
             replica = tf.distribute.get_replica_context()
             means = replica.all_reduce("MEAN", means)
             gradients = replica.all_reduce("SUM", gradients)
-        return gradients, *means
+        statistics, metrics, share = means
+        told = [gradients, statistics, metrics["loss"], results["gathered"]]
+        return gradients, statistics, metrics, self.are_finite(told) & tf.equal(share, 1.0)
 
     def update(self, gradients, statistics, gathered, step):
         """Local assigns only: every replica computes the same new values for its own copies."""
@@ -221,24 +221,6 @@ class TrainingStep:
         students, teachers = parameter_pairs(networks)
         exponential_moving_average(teachers, students, model.momentum(step))
         model.objective.update(statistics, gathered, step)
-
-
-def are_finite(structure):
-    """Whether all numbers in a structure of tensors are: a scalar boolean."""
-    tensors = [t for t in tf.nest.flatten(structure) if t.dtype.is_floating]
-    return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(t)) for t in tensors]))
-
-
-def moved_forward(layers):
-    """Variables that a forward pass changes: moving statistics, and the states of generators."""
-    variables = [v for layer in layers for v in layer.variables if not v.trainable]
-    return list({id(variable): variable for variable in variables}.values())
-
-
-def assign_all(variables, values):
-    """Assigns to this replica's copies."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def replica_id():

@@ -12,7 +12,7 @@ from keras.optimizers.schedules import (
 )
 
 from keras_adasim.optimizers.warmup_cosine import WarmupCosine
-from keras_adasim.validation import check_number
+from keras_adasim.validation import check_not_begun, check_number
 
 # What falls from its `initial_learning_rate` on.
 KERAS_DECAYS = (
@@ -86,13 +86,7 @@ class Optimizer(keras.optimizers.Optimizer):
         self._clipnorm = value
 
     def _check_unused(self, name, value):
-        """What a step was traced with would go on to hold, in silence."""
-        if hasattr(self, "_slots") and int(tf.convert_to_tensor(self.iterations)) > 0:
-            raise ValueError(
-                f"Expected no change of `{name}` after the first step, which has it for good. "
-                f"Received: {name}={value!r}. Pass a schedule of the step, or compile with a new "
-                "optimizer."
-            )
+        check_not_begun(name, value, self.iterations if hasattr(self, "_slots") else 0)
 
     @property
     def base_learning_rate(self):

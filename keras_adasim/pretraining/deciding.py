@@ -16,6 +16,10 @@ from keras_adasim.pretraining.settings import (
 )
 
 
+class Default(str):
+    """A name that nobody has passed: what an argument has of itself."""
+
+
 class Decision:
     """The settings of a run: given now, kept from its start, an experiment's, or chosen.
 

@@ -3,16 +3,11 @@
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
-from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.deciding import Decision, Default
 from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.watching import make_watchers
-
-
-class Default(str):
-    """A name that nobody has passed: what an argument has of itself."""
-
 
 BACKBONE, OBJECTIVE, PAIRING = Default("vit_small"), Default("dino"), Default("adasim")
 
@@ -166,7 +161,6 @@ def train(model, dataset, watchers, decision, folder, facts):
         raise
     except NotFiniteError as error:
         done = folder.finished_epochs
-        kept = f", of epoch {done}, is sound" if done else " is none yet"
-        error.add_note(f"The last checkpoint{kept}")
+        error.add_note(f"The last checkpoint is of epoch {done}" if done else "No checkpoint yet")
         raise
     return results.finish(folder, model, watchers, before, decision, facts)

@@ -15,6 +15,6 @@ def test_a_run_that_diverges_exports_nothing(tmp_path):
         pretrain(images, tmp_path / "run", "vit_mini", **settings)
     assert status(caught.value) == 1
     notes = " ".join(caught.value.__notes__)
-    assert "checkpoint is none yet" in notes
+    assert "No checkpoint yet" in notes
     assert "traceback.txt" in notes
     assert not (tmp_path / "run" / "saved_model").exists()

@@ -1,4 +1,4 @@
-"""Ends training that is no longer finite."""
+"""Steps that are not finite: told, taken back, and at last the end of training."""
 
 import tensorflow as tf
 
@@ -65,3 +65,21 @@ class FiniteWatch:
         names = [self.dataset.source.describe(int(index)) for index in indices[:4]]
         rest = f" and {size - 4} more" if size > 4 else ""
         return f"; images {', '.join(names)}{rest}"
+
+
+def are_finite(structure):
+    """Whether all numbers in a structure of tensors are: a scalar boolean."""
+    tensors = [t for t in tf.nest.flatten(structure) if t.dtype.is_floating]
+    return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(t)) for t in tensors]))
+
+
+def moved_forward(layers):
+    """Variables that a forward pass changes: moving statistics, and the states of generators."""
+    variables = [v for layer in layers for v in layer.variables if not v.trainable]
+    return list({id(variable): variable for variable in variables}.values())
+
+
+def assign_all(variables, values):
+    """Assigns to this replica's copies."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
