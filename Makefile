@@ -1,6 +1,7 @@
 # make pretrain              AdaSim on photographs that come with a dependency, about three minutes
 # make pretrain DATA=folder  the same with your own images
 # make test                  lint and tests
+# make test LARGE=1          the large tests instead: combinations, whole runs, fresh processes
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?=
@@ -24,7 +25,7 @@ pretrain: $(READY)
 test: $(READY)
 	"$(IN_VENV)" -m ruff check .
 	"$(IN_VENV)" -m ruff format --check .
-	"$(IN_VENV)" -m pytest -n 2 --dist worksteal $(TESTS)
+	"$(IN_VENV)" -m pytest -n 2 --dist worksteal -m "$(if $(LARGE),large,not large)" $(TESTS)
 
 setup: $(READY)
 

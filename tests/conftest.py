@@ -28,10 +28,11 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
 def pytest_collection_modifyitems(items):
-    """Marks as slow what is traced once for every replica, and what XLA compiles."""
+    """Marks as slow what is large, traced once for every replica, or compiled by XLA."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if "two_replicas" in item.fixturenames or parameters.get("jit_compile"):
+        is_large = item.get_closest_marker("large") is not None
+        if is_large or "two_replicas" in item.fixturenames or parameters.get("jit_compile"):
             item.add_marker(pytest.mark.slow)
 
 

@@ -39,6 +39,7 @@ def settled(*rooms):
 PUBLIC = public_classes()
 
 
+@pytest.mark.large
 @pytest.mark.filterwarnings(IGNORED)
 @pytest.mark.parametrize("path", PUBLIC)
 def test_the_example_of_a_public_class_runs(path, tmp_path, monkeypatch):

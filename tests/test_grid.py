@@ -67,7 +67,7 @@ def stepper(model):
     return step
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("objective", NAMES)
 def test_cells(objective, backbone, tmp_path):
@@ -100,6 +100,7 @@ def assert_same(model, other):
 
 
 # The other objectives on two replicas are in tests/objectives and tests/models.
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("objective", "backbone", "names"),
     [

@@ -33,7 +33,7 @@ def run(script, *arguments, **environment):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_process_of_its_own(tmp_path):
     """From the import to a plan, and nothing on standard error: one process, as each takes long.
 
@@ -55,7 +55,7 @@ def test_a_process_of_its_own(tmp_path):
     assert "12 on 2 devices" in plan
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("environment", "word"),
     [
@@ -71,7 +71,7 @@ def test_other_backends_are_refused_in_a_line(environment, word):
     assert word in last
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_the_command_is_refused_in_one_line():
     done = run(
         "import sys; sys.argv = ['bin/keras-adasim']; import keras_adasim", KERAS_BACKEND="torch"

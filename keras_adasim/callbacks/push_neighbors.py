@@ -35,7 +35,9 @@ class PushNeighbors(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the records from the device, once per epoch."""
-        self.model.finite_watch.look(wait=True)
+        watch = getattr(self.model, "finite_watch", None)
+        if watch is not None:  # Not in a training loop of one's own.
+            watch.look(wait=True)
         bank = self.model.bank
         if bank is None:
             self.model.pairing.push(None, None)

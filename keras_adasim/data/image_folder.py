@@ -67,7 +67,7 @@ class ImageFolder(Source):
             )
         self.path = self._checked_folder(path)
         self.channels = channels
-        self._tensor = None
+        self._root, self._tensor = os.fsencode(self.path) + b"/", None
         listing = Listing(self.path, self._is_image)
         folders, own = listing.folders, listing.images
         by_folder = {folder: listing.images_below(folder) for folder in folders}
@@ -95,7 +95,7 @@ class ImageFolder(Source):
 
     def read(self, index):
         """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
-        return tf.io.read_file(tf.strings.join([os.fsencode(self.path), "/", self._names()[index]]))
+        return tf.io.read_file(tf.strings.join([self._root, self._names()[index]]))
 
     def describe(self, index):
         """Names an image by its path."""

@@ -18,7 +18,7 @@ def images(size=32, channels=3):
     return np.random.default_rng(0).normal(size=(2, size, size, channels)).astype("float32")
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("build", "dim"),
     [

@@ -170,6 +170,7 @@ def test_any_size():
     assert backbone(images(10))["tokens"].shape == (3, 25, 8)
 
 
+@pytest.mark.large
 def test_two_replicas_train_like_one_device(two_replicas):
     def build():
         keras.utils.set_random_seed(1)

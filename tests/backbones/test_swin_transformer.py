@@ -167,6 +167,7 @@ def test_drop_path_grows_with_depth_and_acts_in_training_only():
     assert np.any(model(images(20, 20), training=True)["features"] != calm)
 
 
+@pytest.mark.large
 def test_trains_compiled_on_two_replicas(two_replicas):
     with two_replicas.scope():
         model = SwinTransformer(16, 2, 8, (2,), (2,), window_size=3, drop_path_rate=0.5)

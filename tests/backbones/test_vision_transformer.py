@@ -150,6 +150,7 @@ def test_takes_the_global_dtype_policy():
     assert model.compute_dtype == model.blocks[0].attention.qkv.compute_dtype == "bfloat16"
 
 
+@pytest.mark.large
 def test_trains_on_two_replicas(two_replicas):
     with two_replicas.scope():
         model = small(drop_path_rate=0.5)

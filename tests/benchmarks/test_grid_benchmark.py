@@ -40,7 +40,7 @@ def parsed(*words):
     return values
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_cells_are_appended_once_for_every_command(images, tmp_path, capsys, monkeypatch):
     """Other epochs used to be taken for the finished run, or refused."""
     monkeypatch.setattr(export, "export_backbone", no_export)
@@ -61,7 +61,7 @@ def test_cells_are_appended_once_for_every_command(images, tmp_path, capsys, mon
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_the_script_prints_plans_for_two_devices(images, tmp_path):
     """It didn't start; looking at the images used to fix TensorFlow's devices."""
     argv = [*places(images, tmp_path), *SMALL, "--dry_run", "--devices=2"]

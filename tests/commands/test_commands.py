@@ -42,7 +42,7 @@ def finished(tmp_path_factory, images):
     return out
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_pretrain(finished):
     result = json.loads((finished / "result.json").read_text())
     assert 0 <= result["knn_after"] <= 1
@@ -76,7 +76,7 @@ def bytes_alone(monkeypatch):
     monkeypatch.setattr(saved_model, "IMAGE_TYPES", (tf.uint8,))
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_export_from_a_checkpoint(finished, tmp_path, capsys, bytes_alone):
     """The same features, in every form, also of a run that isn't finished."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)

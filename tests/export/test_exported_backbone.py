@@ -61,7 +61,7 @@ def fine_tuned(folders):
     return fine_tune
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("name", "jit_compile"),
     [("convolutional", False), ("convolutional", True), ("transformer", False)],
@@ -81,6 +81,7 @@ def test_fine_tuned_model_is_exported_again(fine_tuned, tmp_path):
     np.testing.assert_allclose(served.serve(IMAGES), model(IMAGES), atol=1e-6)
 
 
+@pytest.mark.large
 def test_fine_tuning_on_two_replicas(folders, two_replicas):
     with two_replicas.scope():
         model, backbone = _classifier(folders["convolutional"], run_eagerly=False)

@@ -50,7 +50,7 @@ print("Keras layer: done")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_fine_tuning(exports):
     """A process has TensorFlow to import, so one does for both backbones and both ways."""
     folders = [exports[1][name] for name in ("convolutional", "transformer")]

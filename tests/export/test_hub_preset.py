@@ -34,6 +34,7 @@ def trained(request, tmp_path_factory):
     return model
 
 
+@pytest.mark.large
 def test_preset(trained, tmp_path):
     expected = trained.teacher(IMAGES)
     for overwrite in (False, True):
@@ -54,7 +55,7 @@ def test_preset(trained, tmp_path):
     np.testing.assert_allclose(converted, ours, atol=1e-2)  # It rounds to bytes.
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_files(trained, tmp_path, bytes_alone):
     """Two kinds of file that training goes on from."""
     expected = trained.teacher(IMAGES)["features"]

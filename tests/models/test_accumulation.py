@@ -44,7 +44,7 @@ def test_parts_equal_the_whole(whole, replicas, two_replicas):
     assert int(parts.optimizer.iterations.numpy()) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_compiled_parts_equal_inline_ones():
     inline = trained(tiny.dino, 2, run_eagerly=True)
     compiled = trained(tiny.dino, 2, jit_compile=True)

@@ -61,6 +61,7 @@ def small_cnn(synchronized, dropout=0.0):
     return model
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("synchronized", [None, True], ids=["gather", "batch normalization too"])
 def test_two_compiled_replicas_equal_one_device(two_replicas, synchronized):
     """Inline it is in `test_grid`; BatchNormalization in heads is in `test_every_objective`."""

@@ -169,7 +169,7 @@ def saved(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize(
     "script",
     [

@@ -41,6 +41,7 @@ def test_two_replicas_equal_one_device(two_replicas, name):
     tiny.assert_copies_equal(two)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("name", "replicas"), [("nnclr", 2), ("esvit", 1)])
 def test_compiled_equals_eager(two_replicas, name, replicas):
     # On one device; two replicas that aren't compiled equal that.

@@ -9,7 +9,7 @@ from tests.models import tiny
 from tests.pretraining.runs import small_backbone
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_parts_of_ones_own(tmp_path):
     """An array, an objective, callbacks; the method without a teacher doesn't speak of one."""
     epochs = []
