@@ -1,13 +1,13 @@
 """The steps that every change must pass, on a machine with Python 3.11, pip and make.
 
-    tests      make test: lint and all tests
+    tests      make test: lint and all tests but the large ones
+    large      the large tests: axes crossed, whole runs, processes of their own
     package    what a wheel and a source archive hold
     install    pip install into a fresh environment of each Python, and the commands there
     readme     what README.md shows
-    lowest     the fast tests on the lowest versions that setup.cfg allows; by name alone
+    lowest     the fast tests on the lowest versions that setup.cfg allows
 
-All but the last run, also after one has failed. The last line is pytest's closing line in
-`make test`.
+All run, also after one has failed. The last line is pytest's closing line in `make test`.
 """
 
 import concurrent.futures
@@ -26,7 +26,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
-GATE = ("tests", "package", "install", "readme")
+GATE = ("tests", "large", "package", "install", "readme", "lowest")
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
     *("LICENSE", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"),
@@ -62,6 +62,10 @@ class Gate:
         self.closing_line = found[-1] if found else ""
         if status or not found:
             raise StepFailed(f"make test ended with status {status}")
+
+    def large(self):
+        """`make test LARGE=1`."""
+        run(["make", "test", "LARGE=1"])
 
     def package(self):
         """A source archive, and the wheel made from it alone."""
@@ -200,9 +204,8 @@ def compare(archive, names, wanted):
 
 def main(names):
     """Runs the steps of these names, or all; returns the exit status."""
-    steps = (*GATE, "lowest")
-    if unknown := set(names) - set(steps):
-        sys.exit(f"Expected steps out of {', '.join(steps)}. Received: {', '.join(unknown)}")
+    if unknown := set(names) - set(GATE):
+        sys.exit(f"Expected steps out of {', '.join(GATE)}. Received: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the folder goes.
     lines, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
