@@ -68,4 +68,5 @@ def test_a_program_that_calls_make_has_a_folder_of_its_own(make, tmp_path, data)
 
 def test_tests_are_those_that_are_asked_for(make):
     lines = make("test", "TESTS=tests/pairing tests/layers")
-    assert lines[-3:] == ["worksteal", "tests/pairing", "tests/layers"]
+    assert lines[-4:] == ["-m", "not large", "tests/pairing", "tests/layers"]
+    assert make("test", "LARGE=1")[-2:] == ["-m", "large"]

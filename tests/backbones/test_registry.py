@@ -81,6 +81,7 @@ def test_models_are_taken_as_they_are_or_adapted():
         backbones.get(adapted, image_size=16)
 
 
+@pytest.mark.large
 def test_folders(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))

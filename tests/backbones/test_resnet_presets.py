@@ -13,6 +13,7 @@ def parameters(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("preset", "width", "image_size", "count"),
     # torchvision's, less the classifier's; lightly's `ResNetGenerator("resnet-18")`, likewise.

@@ -10,6 +10,7 @@ def presets():
     return {7: swin_tiny(), 14: swin_tiny(window_size=14)}
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(("window_size", "side"), [(7, 7), (14, 7)])
 def test_sizes_are_the_published_ones(presets, window_size, side):
     model = presets[window_size]

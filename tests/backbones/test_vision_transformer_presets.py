@@ -4,6 +4,7 @@ import pytest
 from keras_adasim.backbones import vit_base, vit_mini, vit_small, vit_tiny
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("preset", "width", "heads", "million_parameters"),
     [(vit_tiny, 192, 3, 5.5), (vit_small, 384, 6, 21.7), (vit_base, 768, 12, 85.8)],

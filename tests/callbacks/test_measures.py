@@ -155,7 +155,7 @@ def _unit(features):
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_features_of_all_images():
     model = tiny.model(augment=DINOAugment(MultiCrop(tiny.SIZE), seed=3))
     measured = Measures(_source())

@@ -52,6 +52,7 @@ def test_pretrain(finished):
     assert exported.serve(np.zeros((2, 20, 30, 3), np.uint8))["features"].shape == (2, 12)
 
 
+@pytest.mark.large
 def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, capsys):
     flags = [f"--backbone={finished}", f"--data_dir={images}"]
     status, out, err = run(capsys, "knn", *flags, "--k=1", "--k=4")
@@ -220,7 +221,7 @@ def test_embed_writes_npz_files_alone(exported, images, tmp_path, capsys):
     assert (tmp_path / "features.npz").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_converted_checkpoints_give_the_networks_features(tmp_path, capsys, bytes_alone):
     model = backbones.vit_mini(16, 8)
     names = {f"module.backbone.{n}": array for n, array in backbones.torch_state(model).items()}

@@ -73,7 +73,7 @@ def test_fine_tuning_with_adamw(fine_tuned, name, jit_compile):
     assert all(_moved(backbone, before)[: len(backbone.trainable_variables)])
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_fine_tuned_model_is_exported_again(fine_tuned, tmp_path):
     model, *_ = fine_tuned("transformer", False)
     model.export(tmp_path / "again", verbose=False)

@@ -45,6 +45,7 @@ def test_indices_beyond_the_bank_are_refused(first):
         with_bank.fit(batches(tiny.images()[:8], first), verbose=0)
 
 
+@pytest.mark.large
 def test_an_export_refuses_other_floats(model, tmp_path):
     export.export_backbone(model, tmp_path / "export", tiny.SIZE)
     loaded = tf.saved_model.load(tmp_path / "export")

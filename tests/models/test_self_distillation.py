@@ -40,8 +40,10 @@ def cnn():
 
 @pytest.mark.parametrize(
     ("backbone", "ways"),
-    [(tiny.vit, [(1, True), (2, False)]), (cnn, [(2, True)])],
-    ids=["vit", "cnn"],
+    [
+        pytest.param(tiny.vit, [(1, True), (2, False)], id="vit"),
+        pytest.param(cnn, [(2, True)], id="cnn", marks=pytest.mark.large),
+    ],
 )
 def test_replicas_and_compilation_change_nothing(two_replicas, backbone, ways):
     one = with_schedules(backbone)
@@ -112,7 +114,7 @@ def test_neighbor_feature_decides_what_the_bank_keeps(feature):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.large)])
 def test_mixed_precision_trains_and_keeps_float32_state(policy, jit_compile):
     keras.mixed_precision.set_global_policy(policy)
     model = tiny.model(cnn() if jit_compile else tiny.vit(), jit_compile=jit_compile)
@@ -394,7 +396,7 @@ def test_fit_again_on_images_of_another_size():
         assert np.isfinite(model.fit(dataset, verbose=0).history["loss"]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_default_augmentation_is_two_views_at_the_backbones_size():
     model = SelfDistillation(tiny.vit(), tiny.dino())
     model.compile(optimizers.AdamW(1e-3, 0.0))

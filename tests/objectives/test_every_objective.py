@@ -29,6 +29,7 @@ def model(name, **kwargs):
     )
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
 def test_two_replicas_equal_one_device(two_replicas, name):
     one = model(name)
@@ -55,7 +56,7 @@ def test_compiled_equals_eager(two_replicas, name, replicas):
     tiny.assert_states_equal(tiny.state(eager), tiny.state(compiled), 1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("name", NAMES)
 def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, name):
     saved = model(name)
