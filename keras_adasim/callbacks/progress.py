@@ -13,6 +13,7 @@ SPACE = "  "
 # In the order in which they are looked for; others follow as they were logged.
 TELLING = (
     "loss",
+    "skipped_steps",
     "knn_top1",
     "gate_open",
     "rank_me",
@@ -192,7 +193,8 @@ class Progress(keras.callbacks.Callback):
 
 
 def _values(logs):
-    """The most telling ones first, short."""
+    """The most telling ones first, short; skipped steps only if there are any."""
+    logs = {name: value for name, value in logs.items() if name != "skipped_steps" or value}
     places = {name: place for place, name in enumerate(TELLING)}
     names = sorted(logs, key=lambda name: places.get(name, len(TELLING)))
     return [f"{name} {logs[name]:.4g}" for name in names if isinstance(logs[name], int | float)]

@@ -126,6 +126,11 @@ def test_hours():
     assert module._clock(59.6) == "1:00"
 
 
+def test_skipped_steps_are_shown_if_there_are_any():
+    assert module._values({"loss": 1.5, "skipped_steps": 0.0}) == ["loss 1.5"]
+    assert module._values({"a": 1, "skipped_steps": 2.0}) == ["skipped_steps 2", "a 1"]
+
+
 def test_in_fit(capsys):
     fit(plain(), 2, [Progress(batch_size=4)])
     out = capsys.readouterr().out
