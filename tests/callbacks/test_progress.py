@@ -150,7 +150,8 @@ def test_line_of_an_epoch_holds_the_most_telling_values(clock):
     # With all measures in it a line had more than 300 columns.
     out = io.StringIO()
     callback = Progress(batch_size=32, stream=out)
-    values = {name: -1.234e-05 for name in reversed(module.TELLING)}
+    telling = [name for name in module.TELLING if name != "skipped_steps"]
+    values = {name: -1.234e-05 for name in reversed(telling)}
     values = {"entropy": 1.0, **values, "loss": 5.0}
     callback.set_params({"epochs": 1, "steps": 5, "verbose": 0})
     callback.on_train_begin()
