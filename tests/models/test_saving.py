@@ -76,7 +76,7 @@ def assert_same(first, second):
         np.testing.assert_array_equal(value, states[1][name], err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
     whole = build(dropping)
     fit(whole, 4, callbacks=[callbacks.Backup(tmp_path / "whole")])

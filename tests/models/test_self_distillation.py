@@ -386,7 +386,7 @@ def test_a_pairing_by_name_is_refused():
         SelfDistillation(tiny.vit(), tiny.dino(), pairing="adasim")
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_fit_again_on_images_of_another_size():
     """Keras traced the step with unknown shapes the second time, which the crops can't have."""
     model = tiny.model(cnn(), bank=None, pairs=pairing.SelfPairing(), run_eagerly=False)

@@ -175,7 +175,7 @@ def test_what_is_passed_is_compared_even_if_it_is_the_default(second, unlabeled)
         pretrain(unlabeled, second, backbone="vit_small")
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_run_without_a_checkpoint_never_blocks_its_name(second, unlabeled):
     """One that died in its first epoch could be neither continued nor started again."""
     shutil.rmtree(second / "checkpoints")
@@ -184,6 +184,7 @@ def test_a_run_without_a_checkpoint_never_blocks_its_name(second, unlabeled):
     assert len((second / "log.csv").read_text().splitlines()) == 2
 
 
+@pytest.mark.large
 def test_runs_of_other_versions_are_refused_in_a_line(copy, images):
     settings = copy / "settings.json"
     for text, reason in (('{"epochs": 2}', "another version"), ("{", "damaged")):
@@ -248,7 +249,7 @@ def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys, request):
     def press(batch, logs=None):
         if len(pressed) == 2:  # The first step of the second epoch.
