@@ -4,7 +4,7 @@
 
 Every cell is `make pretrain` with another pairing and seed: `recipes/pretrain.py` without data, in
 a folder of its own in runs/. A run that is finished isn't run again, a broken one is continued. The
-tables go to benchmarks/demo.md. A run takes about three minutes on two cores.
+tables go to benchmarks/demo.md. A run takes three to twelve minutes on two cores, by the machine.
 """
 
 import json
