@@ -1,4 +1,4 @@
-# make pretrain              AdaSim on photographs that come with a dependency, three to twelve minutes on two cores
+# make pretrain              AdaSim on photographs that come with a dependency, some minutes
 # make pretrain DATA=folder  the same with your own images
 # make test                  lint and tests
 # make test LARGE=1          the large tests instead: combinations, whole runs, fresh processes

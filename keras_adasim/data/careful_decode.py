@@ -1,7 +1,9 @@
 """Decoding of whatever the fast path doesn't take, by the bytes and not by the name."""
 
 import io
+import struct
 import warnings
+import zlib
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -41,6 +43,8 @@ def decode_carefully(contents, channels):
         IndexError,
         TypeError,
         OverflowError,
+        struct.error,
+        zlib.error,
         Image.DecompressionBombError,
     ) as error:
         raise ValueError(_reason(error, contents)) from error
