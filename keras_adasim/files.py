@@ -1,7 +1,9 @@
 """The small files of a run, and the paths that people type."""
 
+import errno
 import os
 import pathlib
+import shutil
 
 
 def expand(path):
@@ -38,6 +40,25 @@ def write_file(path, content):
     finally:
         temporary.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def check_space(path, needed, what):
+    """Raises OSError unless there is room for so many bytes where a path is, or will be.
+
+    Args:
+        path: A `pathlib.Path`, which need not exist.
+        needed: Number of bytes.
+        what: What they are for.
+    """
+    above = next(p for p in (path, *path.absolute().parents) if p.exists())
+    free = shutil.disk_usage(above).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"Expected {needed / 1e6:.1f} MB of free space for {what}. Received: "
+            f"{free / 1e6:.1f} MB; make room there",
+            str(path),
+        )
 
 
 def flush_folder(path):

@@ -1,19 +1,17 @@
 """Checkpoints that a killed run continues from."""
 
-import json
-import os
-import re
-import shutil
+import functools
 
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
-from keras_adasim.files import expand, flush_folder, write_file
-from keras_adasim.finite import check_finite
+from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
+from keras_adasim.files import check_space
+from keras_adasim.finite import NotFiniteError
 from keras_adasim.validation import check_integer
 
-WEIGHTS = "model.weights.h5"
-STATE = "state.json"
+# What an epoch is worth, by the first of these that is logged: the more the better.
+SCORES = ("knn_top1", "rank_me")
 
 
 class Backup(keras.callbacks.Callback):
@@ -22,22 +20,32 @@ class Backup(keras.callbacks.Callback):
     A checkpoint holds all that decides what comes next: the model's weights and other state
     (of a `SelfDistillation` student, teacher, heads, center, bank and window), the optimizer,
     random states, and the number of finished epochs. When `fit` starts and the directory has a
-    checkpoint, it is restored and `fit` goes on with the first epoch that is not finished.
+    checkpoint, the newest whole one is restored and `fit` goes on from there.
 
-    Each checkpoint is a folder `epoch-N`, written under another name and then renamed. The last
-    one is removed only after that, so that a run killed at any moment finds a complete one.
+    Each checkpoint is a folder `epoch-N`, written under another name and then renamed, with the
+    checksums of its files. The last `keep` stay, and so does the best one by `knn_top1`, else
+    `rank_me`, where these are logged. A damaged one is named, and the one before it taken. If one
+    can't be written, because the disk is full, say, that is printed, and training goes on; only
+    after the last epoch is it an error.
+
+    A `SelfDistillation` is saved within epochs too: every `every_steps` steps, and by
+    `save_within_epoch`, as `epoch-N-step-S`. Such an epoch goes on at that step; Keras counts it
+    from its first step all the same, so that other callbacks see the steps before it pass by.
 
     The model must be built, and keep its shape. Put it after callbacks that change the model's
-    state. With several processes the chief writes and all read.
+    state, or log. With several processes the chief writes and all read.
 
     Args:
         directory: Folder of the checkpoints, of this run only; `~` is the home folder.
         every: Epochs between two checkpoints; the last epoch is always saved.
+        every_steps: Steps between two checkpoints within an epoch; None saves none.
+        keep: Number of the newest checkpoints that stay.
 
     Raises:
-        ValueError: If `every` isn't a positive integer; in `fit`, if the checkpoint there is not
-            this model's.
+        ValueError: If a number isn't a positive integer; in `fit`, if a checkpoint there is not
+            this model's, or none is whole.
         NotFiniteError: In `fit`, instead of a checkpoint of NaN; the last one stays.
+        OSError: At the end of `fit`, if the last epoch can't be saved.
 
     Example:
         ```python
@@ -51,39 +59,67 @@ class Backup(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, directory, every=1):
+    def __init__(self, directory, every=1, every_steps=None, keep=2):
         super().__init__()
-        self.directory = expand(directory)
         self.every = check_integer("every", every)
+        if every_steps is not None:
+            check_integer("every_steps", every_steps)
+        self.every_steps = every_steps
+        self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
+        self._forget()
+
+    @property
+    def directory(self):
+        """Folder of the checkpoints."""
+        return self.checkpoints.path
+
+    @property
+    def saved(self):
+        """Finished epochs, and steps since, of the newest checkpoint; (0, 0) without one."""
+        return self._last.place if self._last else (0, 0)
 
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
-        self._finished = self._saved = 0
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         if writes_files(self.model):
-            self._remove_leftovers()
-        checkpoints = self._checkpoints()
-        if checkpoints:
-            self._restore(checkpoints[-1])
-            print(f"continuing after epoch {self._finished}, from {checkpoints[-1]}", flush=True)
+            self.checkpoints.remove_leftovers()
+        self._forget()
+        self._restore_newest()
+        if self._last is not None:
+            print(f"continuing after {self._last.told}, from {self._last.path}", flush=True)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Takes back what told `fit` where to begin, or a later `fit` would begin there too."""
         self.model._initial_epoch = None
+        self._finished, self._step = epoch, getattr(self.model, "first_step", 0)
+
+    def after_step(self):
+        """Counts, and saves within the epoch if it is time: called by the training loop."""
+        at_once = self.model.steps_per_execution
+        self._step += at_once
+        is_due = self.every_steps is not None and self._step % self.every_steps < at_once
+        if is_due and self._step < self.params["steps"]:
+            self.save_within_epoch()
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves, if it is time."""
-        self._finished = epoch + 1
+        self._finished, self._step = epoch + 1, 0
+        self._score = next((logs[name] for name in SCORES if name in (logs or {})), None)
         if self._finished % self.every == 0:
-            self._save()
+            self._try_to_save()
 
     def on_train_end(self, logs=None):
         """Saves the last epoch."""
         self.model._initial_epoch = None
-        if self._finished > self._saved:
+        if (self._finished, 0) > self.saved:
             self._save()
+
+    def save_within_epoch(self):
+        """Saves the running epoch of a `SelfDistillation` after the step that was just done."""
+        self.model.finite_watch.look(wait=True)
+        self._try_to_save()
 
     def restore(self, model):
         """Loads the newest checkpoint into a model, without training it.
@@ -95,96 +131,79 @@ class Backup(keras.callbacks.Callback):
             Number of finished epochs; 0 if there is no checkpoint.
         """
         self.set_model(model)
-        self._finished = 0
-        checkpoints = self._checkpoints()
-        if checkpoints:
-            self._restore(checkpoints[-1])
-            model._initial_epoch = None
+        self._forget()
+        self._restore_newest()
+        model._initial_epoch = None
         return self._finished
 
-    def _checkpoints(self):
-        """Complete checkpoints, oldest first."""
-        if not self.directory.is_dir():
-            return []
-        folders = [f for f in self.directory.iterdir() if re.fullmatch(r"epoch-\d+", f.name)]
-        return sorted(folders, key=lambda folder: int(folder.name.removeprefix("epoch-")))
+    def _forget(self):
+        self._last = self._score = None
+        self._finished = self._step = 0
 
-    def _remove_leftovers(self):
-        """Removes what a killed run left half written."""
-        if self.directory.is_dir():
-            for folder in self.directory.glob(".epoch-*"):
-                shutil.rmtree(folder)
+    def _try_to_save(self):
+        try:
+            self._save()
+        except OSError as error:
+            stays = f"the last one, after {self._last.told}, stays" if self._last else "none is yet"
+            print(
+                f"\nwarning: no checkpoint after {told(self._finished, self._step)}: {error}. "
+                f"Training goes on; {stays}.",
+                flush=True,
+            )
 
     def _save(self):
-        check_finite(self._variables(), f"epoch {self._finished}, which was not saved")
-        self._saved = self._finished
+        state = TrainingState(self.model)
+        state.check_finite(f"{told(self._finished, self._step)}, which was not saved")
         if not writes_files(self.model):
             return
-        temporary = self.directory / f".epoch-{self._finished}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        self.model.save_weights(temporary / WEIGHTS)
-        state = {
+        check_space(self.directory, state.bytes(), "a checkpoint")
+        facts = {
             "finished_epochs": self._finished,
-            "random_states": [v.numpy().tolist() for v in _random_states(self.model)],
-            "shapes": _shapes(self.model),
+            "step": self._step,
+            "score": None if self._step or self._score is None else float(self._score),
+            "shapes": state.shapes(),
         }
-        write_file(temporary / STATE, json.dumps(state))
-        _flush(temporary / WEIGHTS)
-        old = self._checkpoints()
-        os.replace(temporary, self.directory / f"epoch-{self._finished}")
-        flush_folder(self.directory)  # Before the others go.
-        for folder in old:
-            shutil.rmtree(folder)
+        write = functools.partial(
+            Checkpoint.write,
+            groups=state.groups(within_epoch=self._step > 0),
+            windows=state.windows(),
+            facts=facts,
+            earlier=self._last,
+        )
+        self._last = self.checkpoints.add(self._finished, self._step, write)
 
-    def _variables(self):
-        optimizer = getattr(self.model, "optimizer", None)
-        return [*self.model.weights, *(optimizer.variables if optimizer else [])]
+    def _restore_newest(self):
+        """Restores the newest checkpoint that is whole; names those that aren't."""
+        damaged = []
+        for checkpoint in reversed(self.checkpoints.all()):
+            try:
+                checkpoint.check()
+                self._restore(checkpoint)
+                return
+            except (DamagedError, NotFiniteError) as error:
+                damaged.append(f"{checkpoint.path.name}: {error}")
+                print(f"warning: the checkpoint {checkpoint.path} is damaged: {error}", flush=True)
+        if damaged:
+            raise ValueError(
+                f"Expected a whole checkpoint in {self.directory}. Received: {'; '.join(damaged)}. "
+                "Nothing was changed there; to start afresh, pass another `directory` (to "
+                "`pretrain`, another `out`, or `fresh`)."
+            )
 
     def _restore(self, checkpoint):
+        state = TrainingState(self.model)
         try:
-            state = json.loads((checkpoint / STATE).read_text())
-            self._check_shapes(state["shapes"])
-            self.model.load_weights(checkpoint / WEIGHTS)
-            for variable, value in zip(
-                _random_states(self.model), state["random_states"], strict=True
-            ):
-                variable.assign(value)
-            check_finite(self._variables(), f"the checkpoint {checkpoint}")
-        except (ValueError, KeyError, OSError) as error:
+            means = state.restore(checkpoint)
+        except ValueError as error:
             raise ValueError(
-                f"Expected the checkpoint {str(checkpoint)!r} to be whole, and of this model: the "
-                "same backbone, objective, optimizer and number of images. Nothing was changed "
-                "there; to start afresh, pass another `directory` (to `pretrain`, another `out`, "
-                f"or `fresh`). Received: {error}"
+                f"Expected the checkpoint {str(checkpoint.path)!r} to be of this model: the same "
+                "backbone, objective, optimizer and number of images. Nothing was changed there; "
+                "to start afresh, pass another `directory` (to `pretrain`, another `out`, or "
+                f"`fresh`). Received: {error}"
             ) from error
-        self._finished = self._saved = state["finished_epochs"]
+        state.check_finite(f"the checkpoint {checkpoint.path}")
+        self._last, (self._finished, self._step) = checkpoint, checkpoint.place
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.
         self.model._initial_epoch = self._finished
-
-    def _check_shapes(self, saved):
-        """Compares before anything is loaded, so that the model is not left half changed."""
-        for kind, shapes in _shapes(self.model).items():
-            if shapes != saved[kind]:
-                raise ValueError(
-                    f"{len(saved[kind])} variables of the {kind} saved, {len(shapes)} here, or of "
-                    "other shapes"
-                )
-
-
-def _shapes(model):
-    optimizer = getattr(model, "optimizer", None)
-    variables = {"model": model.weights, "optimizer": optimizer.variables if optimizer else []}
-    return {kind: [list(v.shape) for v in group] for kind, group in variables.items()}
-
-
-def _random_states(model):
-    """States of the seed generators, which Keras doesn't save with the weights."""
-    others = {id(v) for v in [*model.weights, *model.metrics_variables]}
-    return [v for v in model.non_trainable_variables if id(v) not in others]
-
-
-def _flush(file):
-    """Waits until the bytes are on the disk: a rename may be there before them."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+        if self._step:
+            self.model.resume_within_epoch(self._step, means)

@@ -130,6 +130,8 @@ class Measures(keras.callbacks.Callback):
         """Keeps the records of the epoch before, which may be one of an earlier run."""
         if self._is_due(epoch) and self.model.bank is not None:
             self._before = self._now or self._sampled(self.model.bank.records())
+            if getattr(self.model, "first_step", 0):  # The epoch that goes on has overwritten some.
+                self._before = None
         self._now = None
 
     def on_epoch_end(self, epoch, logs=None):

@@ -108,17 +108,20 @@ class Progress(keras.callbacks.Callback):
         now = time.monotonic()
         if self._epochs_run:
             self._seconds_between = now - self._mark
-        self._epoch, self._done, self._mark, self._epoch_begin = epoch, 0, now, now
+        self._epoch, self._mark, self._epoch_begin = epoch, now, now
+        self._done = self._first = getattr(self.model, "first_step", 0)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Says why the first step takes long."""
-        if not self._compiled and self._done == 0:
+        if not self._compiled and batch == self._first:
             word = "compiling" if getattr(self.model, "jit_compile", False) else "tracing"
             self._print_line(f"{word} the training step, which may take a minute or two ...")
             self._mark = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         """Measures, and prints if it is time."""
+        if batch < self._first:  # Done before the checkpoint that the epoch goes on from.
+            return
         now, done = time.monotonic(), batch + 1
         if self._compiled:
             self._timed_steps += done - self._done

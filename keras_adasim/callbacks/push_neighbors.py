@@ -27,11 +27,12 @@ class PushNeighbors(keras.callbacks.Callback):
         """Order and draws of an epoch are those of its number, in a resumed run and a second `fit`.
 
         The optimizer's steps count the epochs: they are in the checkpoint. An epoch that was broken
-        off is begun again.
+        off is begun again, unless a checkpoint within it is gone on from.
         """
         if self.dataset is not None:
             step = int(self.model.optimizer.iterations.numpy())
-            self.dataset.set_epoch(step // len(self.dataset))
+            first_step = getattr(self.model, "first_step", 0)
+            self.dataset.set_epoch(step // len(self.dataset), first_step)
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the records from the device, once per epoch."""

@@ -82,7 +82,7 @@ class PairDataset:
         self.shuffle = shuffle
         self.drop_remainder = drop_remainder
         self.interpolation = interpolation
-        self._next_epoch = 0
+        self.set_epoch(0)
         self._dataset = None
 
     def __len__(self):
@@ -96,9 +96,10 @@ class PairDataset:
             self._dataset = self.as_tf_dataset()
         return iter(self._dataset)
 
-    def set_epoch(self, epoch):
-        """Makes the next pass the epoch of this number, counted from 0."""
+    def set_epoch(self, epoch, first_step=0):
+        """Makes the next pass the epoch of this number, counted from 0, from a step of it on."""
         self._next_epoch = check_integer("epoch", epoch, minimum=0)
+        self._first_step = check_integer("first_step", first_step, minimum=0)
 
     def order(self, epoch):
         """Order of the images in an epoch: (N,) int64 array."""
@@ -139,13 +140,13 @@ class PairDataset:
 
     def _begin_pass(self, _):
         key, order = tf.numpy_function(self._next_order, [], (tf.int64, tf.int64))
-        return tf.ensure_shape(key, ()), tf.ensure_shape(order, (len(self.source),))
+        return tf.ensure_shape(key, ()), tf.ensure_shape(order, (None,))
 
     def _next_order(self):
-        epoch = self._next_epoch
-        self._next_epoch += 1
+        epoch, done = self._next_epoch, self._first_step * self.batch_size
+        self.set_epoch(epoch + 1)
         key = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
-        return key.view(np.int64)[0], self.order(epoch)
+        return key.view(np.int64)[0], self.order(epoch)[done:]
 
     def _batches_of_indices(self, key, order):
         batches = tf.data.Dataset.from_tensor_slices(order)

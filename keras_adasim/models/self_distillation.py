@@ -1,17 +1,16 @@
 """Self-distillation with partners from a neighbor bank: AdaSim's model."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
-from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.models import checks
-from keras_adasim.models.finite import FiniteWatch
+from keras_adasim.models.embedding import Embedding
 from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
+from keras_adasim.models.training_loop import TrainingLoop
 from keras_adasim.models.training_step import TrainingStep
 from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
@@ -20,7 +19,7 @@ from keras_adasim.validation import check_integer, check_not_begun
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class SelfDistillation(Serialization, keras.Model):
+class SelfDistillation(Embedding, Serialization, TrainingLoop, keras.Model):
     """A student learns from its own moving average, and from images that resemble each other.
 
     Calling the model returns what the teacher's backbone says of images. Training it takes a
@@ -139,7 +138,7 @@ class SelfDistillation(Serialization, keras.Model):
             optimizer.build(self.trainable_variables)
         self.compiles = jit_compile and not run_eagerly
         self.training_step = TrainingStep(self, self.compiles, parts)
-        self.__dict__["finite_watch"] = FiniteWatch(self)
+        self.begin_loop(None, [])
 
     def fit(
         self,
@@ -180,15 +179,15 @@ class SelfDistillation(Serialization, keras.Model):
             # Keras would trace the step again with unknown shapes, which the crops can't have.
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
-        self.__dict__["finite_watch"] = FiniteWatch(self, pairs)
-        push = PushNeighbors(pairs)
+        callbacks = [PushNeighbors(pairs), *keras.tree.flatten(callbacks or [])]
+        self.begin_loop(pairs, callbacks)
         return super().fit(
             dataset,
             y,
             batch_size,
             epochs,
             verbose,
-            [push, *keras.tree.flatten(callbacks or [])],
+            callbacks,
             shuffle=False,
             class_weight=class_weight,
             sample_weight=sample_weight,
@@ -212,32 +211,12 @@ class SelfDistillation(Serialization, keras.Model):
         self._skipped.update_state(skipped / self.training_step.num_replicas)
         return {mean.name: mean.result() for mean in self.metrics}
 
-    def make_train_function(self, force=False):
-        """Makes Keras' train function, with the hooks behind it."""
-        if self.train_function is not None and not force:
-            return
-        super().make_train_function(force)
-        train = self.train_function
-
-        def train_and_call_hooks(iterator):
-            logs = train(iterator)
-            self.finite_watch.look()
-            for hook in self.step_hooks:
-                hook()
-            return logs
-
-        self.train_function = train_and_call_hooks
-
     def evaluate(self, *args, **kwargs):
         """Raises ValueError: there is no loss on held-out images to speak of."""
         raise ValueError(
             "Expected `callbacks.OnlineKNN`, or `evaluation.knn.knn_accuracy` on features of "
             "`embed`: the loss of other images tells nothing. Received: a call of `evaluate`"
         )
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
-        pass
 
     @property
     def momentum(self):
@@ -277,36 +256,6 @@ class SelfDistillation(Serialization, keras.Model):
     def call(self, images, training=False):
         """What the teacher's backbone says of normalized images (B, H, W, C)."""
         return self.teacher(images, training=training)
-
-    def embed(self, images, batch_size=256):
-        """Features of the teacher's backbone, without an export.
-
-        Args:
-            images: Images (B, H, W, C), uint8 (0 to 255) or float (0 to 1), of any size; resized to
-                the size of the global crops and normalized here.
-            batch_size: Number of images per forward pass.
-
-        Returns:
-            Float32 NumPy array (B, D).
-
-        Raises:
-            ValueError: If the images have other than four axes, or are other integers than uint8.
-        """
-        images = np.asarray(images)
-        checks.check_images(images)
-        chunks = [np.zeros((0, self.teacher.output["features"].shape[-1]), np.float32)]
-        for start in range(0, len(images), batch_size):
-            chunk = tf.convert_to_tensor(images[start : start + batch_size])
-            chunks.append(self._embed_function(chunk).numpy())
-        return np.concatenate(chunks)
-
-    def _embed(self, images):
-        augment = self.augment  # One of one's own may have none of these.
-        crops = getattr(augment, "crops", None)
-        size = crops.global_size if crops else checks.global_size(self.teacher)
-        mean, std = getattr(augment, "mean", IMAGENET_MEAN), getattr(augment, "std", IMAGENET_STD)
-        images = preprocess(images, size, mean, std)
-        return tf.cast(self.teacher(images, training=False)["features"], tf.float32)
 
     def load_torch_weights(self, weights):
         """Continues public pretraining; center, optimizer and bank begin anew.

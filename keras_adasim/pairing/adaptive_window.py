@@ -45,6 +45,7 @@ class AdaptiveWindow(Pairing):
     """
 
     needs_neighbors = True
+    _record_arrays = ("records_high", "records_low")
 
     # Images whose records are sorted together: a chunk's arrays stay in the processor's cache,
     # and a request for all images does not need memory for all records.
@@ -99,9 +100,20 @@ class AdaptiveWindow(Pairing):
         """
         indices = check_integers("indices", indices, (None,), self.num_images)
         with self._lock:
-            first = max(self._pushes - self.window, 0)
-            words = self._window.read(indices, np.arange(first, self._pushes) % self.window)
+            words = self._window.read(indices, np.array(self.epochs_kept(), int) % self.window)
         return self._window.unpack(words)
+
+    def epochs_kept(self):
+        """Numbers of the last W pushes, a range."""
+        return range(max(self._pushes - self.window, 0), self._pushes)
+
+    def epoch_records(self, epoch):
+        """Returns what one of `epochs_kept` recorded: (N, k) packed records."""
+        with self._lock:
+            return self._window.get_slot(epoch % self.window)
+
+    def _restore_epoch(self, epoch, records):
+        self._window.set_slot(epoch % self.window, records)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict."""

@@ -36,6 +36,9 @@ class Pairing:
 
     needs_neighbors = False
 
+    # Names of the arrays that hold the records of the epochs kept.
+    _record_arrays = ()
+
     # Images that are looked at together when all of them are.
     _chunk = 65536
 
@@ -99,22 +102,30 @@ class Pairing:
                 self._summary = self._measure()
             return dict(self._summary)
 
-    def get_state(self):
-        """Returns everything that decides the coming partners, as a dict of NumPy arrays."""
+    def get_state(self, records=True):
+        """Returns everything that decides the coming partners, as a dict of NumPy arrays.
+
+        Args:
+            records: Whether the records of `epochs_kept` are among them.
+        """
         with self._lock:
             state = {"pushes": np.asarray(self._pushes, np.int64)}
-            return state | {name: array.copy() for name, array in self._arrays().items()}
+            names = [name for name in self._arrays() if records or name not in self._record_arrays]
+            return state | {name: self._arrays()[name].copy() for name in names}
 
-    def set_state(self, state):
+    def set_state(self, state, records=None):
         """Restores what `get_state` returned.
 
         Args:
             state: Dict of arrays.
+            records: Function that returns what `epoch_records` did, for a state without records.
 
         Raises:
             ValueError: If a name, shape or dtype is not that of this pairing.
         """
         expected = {"pushes": np.asarray(0, np.int64)} | self._arrays()
+        for name in self._record_arrays if records else ():
+            del expected[name]
         if set(state) != set(expected):
             raise ValueError(
                 f"Expected `state` with the entries {sorted(expected)}, as "
@@ -132,7 +143,21 @@ class Pairing:
         with self._lock:
             self._restore(arrays)
             self._pushes = pushes
+            for epoch in self.epochs_kept() if records else ():
+                self._restore_epoch(epoch, records(epoch))
             self._forget()
+
+    def shapes(self):
+        """Dict of the names of the state's arrays to their shapes."""
+        return {name: list(array.shape) for name, array in self._arrays().items()}
+
+    def epochs_kept(self):
+        """Numbers of the pushes whose records decide coming partners: a range."""
+        return range(0)
+
+    def epoch_records(self, epoch):
+        """Returns what one of `epochs_kept` recorded, an array that never changes again."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no records.")
 
     def get_config(self):
         """Returns the constructor's arguments as a dict."""
@@ -160,8 +185,11 @@ class Pairing:
         return {}
 
     def _restore(self, arrays):
-        for name, array in self._arrays().items():
-            array[...] = arrays[name]
+        for name, value in arrays.items():
+            self._arrays()[name][...] = value
+
+    def _restore_epoch(self, epoch, records):
+        """Takes back what `epoch_records` returned."""
 
     def _measure(self):
         if self.num_images is None:

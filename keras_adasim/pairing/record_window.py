@@ -7,6 +7,8 @@ from keras_adasim.validation import check_integer
 
 _RECORD_BITS = 48
 _MOST_FRACTION_BITS = 40
+# A record as it stands in a file.
+_PACKED = np.dtype([("high", "<u4"), ("low", "<u2")])
 
 
 class RecordWindow:
@@ -66,6 +68,25 @@ class RecordWindow:
             words = self._pack(ids[rows], similarities[rows])
             self.high[rows, slot] = words >> 16
             self.low[rows, slot] = words & 0xFFFF
+
+    def get_slot(self, slot):
+        """Returns the packed records of an epoch: (N, k), 6 bytes each."""
+        records = np.empty((self.num_images, self.topk), _PACKED)
+        records["high"], records["low"] = self.high[:, slot], self.low[:, slot]
+        return records
+
+    def set_slot(self, slot, records):
+        """Takes back what `get_slot` returned.
+
+        Raises:
+            ValueError: If the shape or dtype is another one.
+        """
+        if (records.shape, records.dtype) != ((self.num_images, self.topk), _PACKED):
+            raise ValueError(
+                f"Expected packed records of shape {(self.num_images, self.topk)}. Received: shape "
+                f"{records.shape} and dtype {records.dtype}"
+            )
+        self.high[:, slot], self.low[:, slot] = records["high"], records["low"]
 
     def read(self, indices, slots):
         """Returns the packed records of some images.

@@ -1,13 +1,15 @@
-import json
+import errno
 import os
 import pathlib
+import re
 import shutil
 
 import keras
 import numpy as np
 import pytest
 
-from keras_adasim.callbacks import Backup, backup
+from keras_adasim.callbacks import Backup
+from keras_adasim.checkpoints import CheckpointFolder, checkpoint, checkpoint_folder
 from tests.callbacks.models import fit, plain
 
 
@@ -53,12 +55,12 @@ def test_resumed_run_equals_one_that_was_never_killed(tmp_path, whole):
     killed = plain()
     with pytest.raises(Killed):
         fit(killed, 4, [Backup(tmp_path), KillIn(1)])
-    assert _saved(tmp_path) == ["epoch-2"]
+    assert _saved(tmp_path) == ["epoch-1", "epoch-2"]
     resumed = plain(seed=9)
     history = fit(resumed, 4, [Backup(tmp_path)])
     assert history.epoch == [2, 3]
     _assert_equal(resumed, whole)
-    assert _saved(tmp_path) == ["epoch-4"]
+    assert _saved(tmp_path) == ["epoch-3", "epoch-4"]
 
 
 def test_epoch_that_was_not_saved_is_done_again(tmp_path, whole):
@@ -93,7 +95,7 @@ def test_every_and_the_last_epoch(tmp_path):
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(_saved(tmp_path))
     )
-    fit(plain(), 5, [Backup(tmp_path, every=2), watch])
+    fit(plain(), 5, [Backup(tmp_path, every=2, keep=1), watch])
     assert seen == [[], ["epoch-2"], ["epoch-2"], ["epoch-4"], ["epoch-4"]]
     assert _saved(tmp_path) == ["epoch-5"]
 
@@ -101,13 +103,16 @@ def test_every_and_the_last_epoch(tmp_path):
 @pytest.mark.parametrize(
     ("owner", "name", "call", "epochs"),
     [
-        (keras.Model, "save_weights", 3, [2, 3]),
-        (backup, "write_file", 3, [2, 3]),
-        # Two in each save: that of the state's file and that of the folder.
+        # Two groups in each save.
+        (checkpoint, "_write_npz", 5, [2, 3]),
+        (checkpoint, "_write_npz", 6, [2, 3]),
+        (checkpoint, "write_file", 3, [2, 3]),
+        # Two in each save, of the manifest and of the folder; a third for the one that goes.
         (os, "replace", 5, [2, 3]),
         (os, "replace", 6, [2, 3]),
-        # The fifth removal is that of the second checkpoint, when the third is complete.
-        (shutil, "rmtree", 5, [3]),
+        (os, "replace", 7, [3]),
+        (checkpoint_folder, "flush_folder", 3, [3]),
+        (CheckpointFolder, "remove_leftovers", 7, [3]),
     ],
 )
 def test_killed_while_saving_the_third_epoch(
@@ -119,8 +124,8 @@ def test_killed_while_saving_the_third_epoch(
         calls.append(args)
         if len(calls) < call:
             return function(*args, **kwargs)
-        if name == "save_weights":
-            args[1].write_bytes(b"half")
+        if name == "_write_npz":
+            args[0].write_bytes(b"half")
         raise Killed
 
     killed = plain()
@@ -131,7 +136,7 @@ def test_killed_while_saving_the_third_epoch(
     resumed = plain(seed=9)
     assert fit(resumed, 4, [Backup(tmp_path)]).epoch == epochs
     _assert_equal(resumed, whole)
-    assert _saved(tmp_path) == ["epoch-4"]
+    assert _saved(tmp_path) == ["epoch-3", "epoch-4"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_checkpoint_of_another_model(tmp_path, other):
     fit(plain(), 2, [Backup(tmp_path)])
     model = other()
     before = [v.numpy() for v in model.variables]
-    message = r"epoch-2' to be whole, and of this model.*pass another `directory`.*other shapes"
+    message = r"epoch-2' to be of this model.*pass another `directory`.*other shapes"
     with pytest.raises(ValueError, match=message):
         fit(model, 4, [Backup(tmp_path)])
     for value, variable in zip(before, model.variables, strict=True):
@@ -149,11 +154,81 @@ def test_checkpoint_of_another_model(tmp_path, other):
     assert fit(plain(), 3, [Backup(tmp_path)]).epoch == [2]
 
 
-def test_damaged_checkpoint_is_named(tmp_path):
+@pytest.mark.parametrize("file", ["model.npz", "optimizer.npz", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flipped", "short", "empty", "gone"])
+def test_damaged_newest_checkpoint_is_named_and_the_one_before_taken(
+    tmp_path, capsys, whole, file, damage
+):
+    fit(plain(), 3, [Backup(tmp_path)])
+    path = tmp_path / "epoch-3" / file
+    content = path.read_bytes()
+    half = len(content) // 2
+    flipped = content[:half] + bytes([content[half] ^ 255]) + content[half + 1 :]
+    path.write_bytes({"flipped": flipped, "short": content[:half]}.get(damage, b""))
+    if damage == "gone":
+        path.unlink()
+    resumed = plain(seed=9)
+    assert fit(resumed, 4, [Backup(tmp_path)]).epoch == [2, 3]
+    told = capsys.readouterr().out
+    assert re.search(rf"warning: the checkpoint .*epoch-3 is damaged: .*{file}", told)
+    assert "continuing after epoch 2, from" in told
+    _assert_equal(resumed, whole)
+    assert _saved(tmp_path) == ["epoch-3", "epoch-4"]
+
+
+def test_no_whole_checkpoint_is_an_error(tmp_path):
     fit(plain(), 2, [Backup(tmp_path)])
-    (tmp_path / "epoch-2" / "model.weights.h5").write_bytes(b"not a weights file")
-    with pytest.raises(ValueError, match=r"epoch-2' to be whole, and of this model"):
+    for name in ("epoch-1", "epoch-2"):
+        (tmp_path / name / "model.npz").unlink()
+    message = r"whole checkpoint in .*epoch-2: model.npz.*epoch-1: model.npz.*another `directory`"
+    with pytest.raises(ValueError, match=message):
         fit(plain(), 4, [Backup(tmp_path)])
+    assert _saved(tmp_path) == ["epoch-1", "epoch-2"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"), [([0.1, 0.9, 0.3, 0.2, 0.5], [2, 4, 5]), ([0.5] * 5, [4, 5])]
+)
+def test_the_best_epoch_stays(tmp_path, scores, kept):
+    class Score(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["knn_top1"] = scores[epoch]
+
+    fit(plain(), 3, [Score(), Backup(tmp_path)])
+    backup = Backup(tmp_path)
+    fit(plain(), 5, [Score(), backup])
+    assert _saved(tmp_path) == [f"epoch-{epoch}" for epoch in kept]
+    assert backup.checkpoints.best().score == max(scores)
+
+
+@pytest.mark.parametrize("free", [10, None])
+def test_a_full_disk_ends_nothing_but_the_last_epoch(tmp_path, monkeypatch, capsys, whole, free):
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    def fill(patch):
+        if free is None:
+            patch.setattr(checkpoint, "_write_npz", full)
+        else:
+            patch.setattr(shutil, "disk_usage", lambda path: usage)
+
+    model = plain()
+    with monkeypatch.context() as patch:
+        watch = {0: lambda: fill(patch), 2: patch.undo}
+        disk = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: watch.get(epoch, int)()
+        )
+        fit(model, 4, [Backup(tmp_path), disk])
+    told = capsys.readouterr().out
+    assert re.search(r"no checkpoint after epoch 2: .*space.*the last one, after epoch 1, st", told)
+    assert _saved(tmp_path) == ["epoch-1", "epoch-4"]
+    _assert_equal(model, whole)
+    fill(monkeypatch)
+    with pytest.raises(OSError, match=r"space.*" + str(tmp_path)):
+        fit(model, 5, [Backup(tmp_path)])
+    assert _saved(tmp_path) == ["epoch-1", "epoch-4"]
 
 
 def test_two_replicas(tmp_path, two_replicas):
@@ -178,27 +253,17 @@ def test_two_replicas(tmp_path, two_replicas):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
-def test_checkpoint_of_the_first_version(tmp_path):
-    # Written line by line, as it stands on disks, not by what is tested.
-    model = plain()
-    fit(model, 2)
+@pytest.mark.parametrize("kind", ["older", "newer"])
+def test_checkpoint_of_another_version_is_refused(tmp_path, kind):
     folder = tmp_path / "epoch-2"
     folder.mkdir()
-    model.save_weights(folder / "model.weights.h5")
-    seeds = [v for v in model.non_trainable_variables if "seed" in v.path]
-    state = {
-        "finished_epochs": 2,
-        "random_states": [v.numpy().tolist() for v in seeds],
-        "shapes": {
-            "model": [list(v.shape) for v in model.weights],
-            "optimizer": [list(v.shape) for v in model.optimizer.variables],
-        },
-    }
-    (folder / "state.json").write_text(json.dumps(state))
-    resumed = plain(seed=9)
-    assert fit(resumed, 2, [Backup(tmp_path)]).epoch == []
-    assert len(seeds) == 1
-    _assert_equal(resumed, model)
+    if kind == "older":
+        (folder / "state.json").write_text("{}")
+    else:
+        (folder / "manifest.json").write_text('{"format": 4, "keras_adasim": "9.1"}')
+    received = {"older": "of an older format", "newer": "format 4 of version 9.1"}[kind]
+    with pytest.raises(ValueError, match=f"checkpoint of format 3.*{received}.*Continue the run"):
+        fit(plain(), 4, [Backup(tmp_path)])
 
 
 def test_home_folder(tmp_path, monkeypatch):
@@ -207,7 +272,8 @@ def test_home_folder(tmp_path, monkeypatch):
     assert Backup("~/checkpoints").directory == tmp_path / "checkpoints"
 
 
-@pytest.mark.parametrize("every", [0, 1.0, "2", None, True])
-def test_wrong_arguments(tmp_path, every):
-    with pytest.raises(ValueError, match=r"`every` to be a positive integer. Received: every="):
-        Backup(tmp_path, every=every)
+@pytest.mark.parametrize("name", ["every", "every_steps", "keep"])
+@pytest.mark.parametrize("value", [0, 1.0, "2", True])
+def test_wrong_arguments(tmp_path, name, value):
+    with pytest.raises(ValueError, match=rf"`{name}` to be a positive integer. Received: {name}="):
+        Backup(tmp_path, **{name: value})

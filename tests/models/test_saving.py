@@ -1,5 +1,7 @@
 """Saving, loading and continuing: what comes next is the same."""
 
+import errno
+import os
 import pathlib
 import shutil
 import subprocess
@@ -76,13 +78,14 @@ def assert_same(first, second):
         np.testing.assert_array_equal(value, states[1][name], err_msg=name)
 
 
+class Killed(Exception):
+    pass
+
+
 @pytest.mark.large
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
     whole = build(dropping)
     fit(whole, 4, callbacks=[callbacks.Backup(tmp_path / "whole")])
-
-    class Killed(Exception):
-        pass
 
     class Kill(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -115,11 +118,95 @@ def test_two_replicas_continue_too(tmp_path, two_replicas):
         variable.assign(np.zeros_like(variable.numpy()))
     model.pairing.set_state(pairing_state)
     fit(model, 3, callbacks=[callbacks.Backup(tmp_path / "killed")])
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["epoch-3"]
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == ["epoch-2", "epoch-3"]
     tiny.assert_states_equal(whole[0], tiny.state(model), 1e-6)
     tiny.assert_copies_equal(model)
     for name, value in whole[1].items():
         np.testing.assert_array_equal(model.pairing.get_state()[name], value, err_msg=name)
+
+
+def kill_after(model, steps):
+    def kill():
+        if int(model.optimizer.iterations.numpy()) == steps:
+            raise Killed
+
+    model.step_hooks.append(kill)
+
+
+def logs_of(model, directory, epochs, dataset, **kwargs):
+    """Fits with a backup; returns the logs of every epoch."""
+    backup = callbacks.Backup(directory, **kwargs)
+    return model.fit(dataset, epochs=epochs, verbose=0, callbacks=[backup]).history
+
+
+@pytest.fixture(scope="module")
+def whole_in_order(tmp_path_factory):
+    """A model trained for three epochs without a break, and its logs."""
+    model = build(dropping)
+    dataset = tiny.dataset(model, 8, shuffle=False)  # Four steps an epoch.
+    return model, logs_of(model, tmp_path_factory.mktemp("whole"), 3, dataset)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "tf.data"])
+def test_an_epoch_goes_on_where_it_was_saved(tmp_path, whole_in_order, kind):
+    def run(model):
+        pairs = tiny.dataset(model, 8, shuffle=False)
+        dataset = pairs if kind == "pairs" else pairs.as_tf_dataset()
+        return logs_of(model, tmp_path, 3, dataset, every_steps=2)
+
+    whole, expected = whole_in_order
+    broken = build(dropping)
+    kill_after(broken, 7)
+    with pytest.raises(Killed):
+        run(broken)
+    assert {path.name for path in tmp_path.iterdir()} == {"epoch-1", "epoch-1-step-2"}
+    resumed = build(dropping)
+    logs = run(resumed)
+    assert_same(whole, resumed)
+    assert logs == {name: values[1:] for name, values in expected.items()}
+    assert resumed.first_step == 0
+
+
+@pytest.mark.large
+def test_an_epoch_goes_on_where_it_was_saved_on_two_replicas(tmp_path, two_replicas):
+    def run(directory, steps=None):
+        with two_replicas.scope():
+            model = build(dropping)
+        if steps:
+            kill_after(model, steps)
+        return model, logs_of(model, directory, 3, tiny.dataset(model, 8), every_steps=1)
+
+    whole, expected = run(tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(tmp_path / "broken", steps=7)
+    resumed, logs = run(tmp_path / "broken")
+    assert_same(whole, resumed)
+    tiny.assert_copies_equal(resumed)
+    assert logs == {name: values[1:] for name, values in expected.items()}
+
+
+def test_records_of_an_epoch_are_written_once(tmp_path):
+    model = build(dropping)
+    fit(model, 3, callbacks=[callbacks.Backup(tmp_path)])
+    files = {path.name: sorted(path.glob("window-*.npy")) for path in tmp_path.iterdir()}
+    names = {name: [path.name for path in paths] for name, paths in files.items()}
+    assert names == {
+        "epoch-2": ["window-000000.npy", "window-000001.npy"],
+        "epoch-3": ["window-000001.npy", "window-000002.npy"],
+    }
+    assert files["epoch-2"][1].samefile(files["epoch-3"][0])
+
+
+def test_records_are_written_again_where_links_cannot_be(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    model = build(dropping)
+    monkeypatch.setattr(os, "link", refuse)
+    fit(model, 3, callbacks=[callbacks.Backup(tmp_path)])
+    restored = build(dropping)
+    assert callbacks.Backup(tmp_path).restore(restored) == 3
+    assert_same(model, restored)
 
 
 def test_frozen_layers_stay_frozen(tmp_path):

@@ -1,0 +1,227 @@
+"""One checkpoint: arrays in files, and a manifest that tells whether they are whole."""
+
+import functools
+import json
+import os
+import re
+import zipfile
+import zlib
+
+import numpy as np
+
+from keras_adasim.files import flush_folder, write_file
+from keras_adasim.version import __version__
+
+FORMAT = 3
+MANIFEST = "manifest.json"
+NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
+_CHUNK = 2**24
+
+
+class DamagedError(ValueError):
+    """A checkpoint isn't as it was written."""
+
+
+class Checkpoint:
+    """A folder `epoch-N`, or `epoch-N-step-S` within epoch N + 1.
+
+    It has these files:
+
+    - `manifest.json`: what it is of, and the size and CRC-32 of every other file;
+    - `GROUP.npz`: the arrays of a group of variables;
+    - `window-E.npy`: the neighbors that epoch E recorded, which later checkpoints share as a hard
+      link, for they never change.
+
+    Args:
+        path: The folder, a `pathlib.Path`.
+
+    Attributes:
+        path: The folder.
+        place: Tuple of finished epochs and of steps done since, by which checkpoints are sorted.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        epochs, steps = NAME.fullmatch(path.name).groups()
+        self.place = int(epochs), int(steps or 0)
+
+    @staticmethod
+    def name(epochs, steps):
+        """The folder's name after so many epochs, and steps of the next one."""
+        return f"epoch-{epochs}-step-{steps}" if steps else f"epoch-{epochs}"
+
+    @property
+    def told(self):
+        """What it comes after, in words."""
+        return told(*self.place)
+
+    @functools.cached_property
+    def manifest(self):
+        """Dict of what the checkpoint is of, and of its files.
+
+        Raises:
+            DamagedError: If it isn't there, or not as it was written.
+            ValueError: If another version of the package wrote it.
+        """
+        try:
+            manifest = json.loads((self.path / MANIFEST).read_text())
+            known = manifest["format"] == FORMAT
+            received = f"format {manifest['format']} of version {manifest['keras_adasim']}"
+        except FileNotFoundError:
+            known = not (self.path / "state.json").exists()
+            received = "one of an older format"
+            if known:
+                raise DamagedError(f"no {MANIFEST}") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedError(f"a damaged {MANIFEST} ({error})") from error
+        if not known:
+            raise ValueError(
+                f"Expected {self.path} to be a checkpoint of format {FORMAT}, as version "
+                f"{__version__} of keras_adasim writes it. Received: {received}. Continue the run "
+                "with that version."
+            )
+        return manifest
+
+    @property
+    def score(self):
+        """What the epoch was worth, the more the better; None if that isn't known."""
+        return self.manifest["score"]
+
+    def looks_whole(self):
+        """Whether all files are there, in their sizes; their content isn't read."""
+        try:
+            self._check_sizes()
+        except DamagedError:
+            return False
+        return True
+
+    def check(self):
+        """Reads everything.
+
+        Raises:
+            DamagedError: If a file is missing, or not as it was written; names it.
+        """
+        self._check_sizes()
+        for name, told in self.manifest["files"].items():
+            if _crc32(self.path / name) != told["crc32"]:
+                raise DamagedError(f"{name}, which isn't as it was written")
+
+    def _check_sizes(self):
+        for name, told in self.manifest["files"].items():
+            try:
+                size = os.path.getsize(self.path / name)
+            except OSError as error:
+                raise DamagedError(f"{name}: {error.strerror}") from error
+            if size != told["bytes"]:
+                raise DamagedError(f"{name} with {size} bytes instead of {told['bytes']}")
+
+    def groups(self):
+        """Names of the groups."""
+        return [name.removesuffix(".npz") for name in self.manifest["files"] if ".npz" in name]
+
+    def group(self, name):
+        """Yields the name and the array of each member of a group, one after the other."""
+        with np.load(self.path / f"{name}.npz", allow_pickle=False) as arrays:
+            for key in arrays.files:
+                yield key, arrays[key]
+
+    def window(self, epoch):
+        """The records of an epoch, as they were given to `write`."""
+        return np.load(self.path / _window_file(epoch), allow_pickle=False)
+
+    @classmethod
+    def write(cls, path, groups, windows, facts, earlier=None):
+        """Writes a checkpoint into a new folder, and waits until it is on the disk.
+
+        Args:
+            path: The folder.
+            groups: Dict of the groups' names to functions that yield names and arrays.
+            windows: Dict of epochs to functions that return their records.
+            facts: Dict of what else the manifest has.
+            earlier: A `Checkpoint` whose records of the same epochs are the same, or None.
+
+        Raises:
+            OSError: If it can't be written.
+        """
+        path.mkdir(parents=True)
+        files = {}
+        for epoch, records in windows.items():
+            name = _window_file(epoch)
+            if earlier is None or not _linked(earlier.path / name, path / name):
+                files[name] = _write_npy(path / name, records())
+            else:
+                files[name] = earlier.manifest["files"][name]
+        for name, arrays in groups.items():
+            files[f"{name}.npz"] = _write_npz(path / f"{name}.npz", arrays())
+        manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": files}
+        write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        flush_folder(path)
+
+
+def told(epochs, steps):
+    """So many epochs, and steps of the next one, in words."""
+    return f"epoch {epochs} and {steps} steps" if steps else f"epoch {epochs}"
+
+
+class _Summed:
+    """A file that is written from its begin to its end, and summed up on the way."""
+
+    def __init__(self, file):
+        self._file = file
+        self.crc32 = self.bytes = 0
+
+    def write(self, data):
+        self._file.write(data)
+        self.crc32 = zlib.crc32(data, self.crc32)
+        size = memoryview(data).nbytes
+        self.bytes += size
+        return size
+
+    def flush(self):
+        self._file.flush()
+
+
+def _write_npz(path, arrays):
+    """Writes an .npz file array by array; a dtype that NumPy doesn't know becomes bytes."""
+
+    def write(file):
+        with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+            for name, array in arrays:
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+
+    return _written(path, write)
+
+
+def _write_npy(path, array):
+    return _written(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
+
+
+def _written(path, write):
+    with path.open("wb") as file:
+        summed = _Summed(file)
+        write(summed)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"bytes": summed.bytes, "crc32": summed.crc32}
+
+
+def _linked(source, target):
+    """Whether a file is now there under another name too; not every file system can."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def _window_file(epoch):
+    return f"window-{epoch:06}.npy"
+
+
+def _crc32(path):
+    with path.open("rb") as file:
+        value = 0
+        while chunk := file.read(_CHUNK):
+            value = zlib.crc32(chunk, value)
+    return value

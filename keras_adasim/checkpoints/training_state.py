@@ -1,0 +1,113 @@
+"""Everything that decides what comes next in a training, as groups of arrays, and back."""
+
+import functools
+import operator
+
+from keras_adasim.finite import check_finite
+from keras_adasim.layers.copies import read_copies
+
+
+class TrainingState:
+    """The state of a model that is trained: weights, momenta, seeds, and what a pairing knows.
+
+    Args:
+        model: A compiled, built `keras.Model`. Of a `SelfDistillation` bank and pairing are
+            groups of their own, and the pairing's records are apart.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.pairing = getattr(model, "pairing", None)
+
+    def groups(self, within_epoch=False):
+        """What `Checkpoint.write` takes.
+
+        Args:
+            within_epoch: Whether the means of the running epoch belong to it.
+        """
+        variables = self._variables()
+        groups = {name: functools.partial(_arrays, group) for name, group in variables.items()}
+        if within_epoch:
+            means = self.model.metrics_variables
+            groups["means"] = functools.partial(_arrays, means, read_copies)
+        if self.pairing is not None:
+            groups["pairing"] = self.pairing.get_state(records=False).items
+        return groups
+
+    def windows(self):
+        """Dict of epochs to functions that return what they recorded."""
+        if self.pairing is None:
+            return {}
+        kept = self.pairing.epochs_kept()
+        return {epoch: functools.partial(self.pairing.epoch_records, epoch) for epoch in kept}
+
+    def bytes(self):
+        """Bytes of all but the records."""
+        variables = [variable for group in self._variables().values() for variable in group]
+        return sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+
+    def check_finite(self, what):
+        """Raises NotFiniteError, naming `what`, if there is a number that isn't."""
+        check_finite([v for group in self._variables().values() for v in group], what)
+
+    def restore(self, checkpoint):
+        """Takes over what a `Checkpoint` holds.
+
+        Returns:
+            List of the arrays of a running epoch's means, which `fit` would reset at its begin.
+
+        Raises:
+            ValueError: If it is of a model of another shape. Nothing changes then.
+        """
+        variables = self._variables()
+        self._check_shapes(checkpoint.manifest["shapes"])
+        for name, group in variables.items():
+            for variable, (_, array) in zip(group, checkpoint.group(name), strict=True):
+                variable.assign(_typed(array, variable))
+        if self.pairing is not None:
+            self.pairing.set_state(dict(checkpoint.group("pairing")), checkpoint.window)
+        return [array for _, array in checkpoint.group("means")] if checkpoint.place[1] else []
+
+    def shapes(self):
+        """Dict of the groups' names to lists of shapes, by which models are told apart."""
+        shapes = {
+            name: [list(variable.shape) for variable in group]
+            for name, group in self._variables().items()
+        }
+        return shapes if self.pairing is None else shapes | {"pairing": self.pairing.shapes()}
+
+    def _check_shapes(self, saved):
+        for kind, shapes in self.shapes().items():
+            if shapes != saved.get(kind):
+                raise ValueError(
+                    f"{len(saved.get(kind, []))} variables of the {kind} saved, {len(shapes)} "
+                    "here, or of other shapes"
+                )
+
+    def _variables(self):
+        model, bank = self.model, getattr(self.model, "bank", None)
+        optimizer = getattr(model, "optimizer", None)
+        groups = {
+            "bank": bank.variables if bank is not None else [],
+            "model": model.variables,
+            "optimizer": optimizer.variables if optimizer is not None else [],
+        }
+        known, found = {id(variable) for variable in model.metrics_variables}, {}
+        for name, group in groups.items():
+            group = {id(variable): variable for variable in group if id(variable) not in known}
+            known |= set(group)
+            if group:
+                found[name] = list(group.values())
+        return found
+
+
+def _arrays(variables, read=operator.methodcaller("numpy")):
+    """Names and arrays of variables, read one by one."""
+    for place, variable in enumerate(variables):
+        yield f"{place:05} {variable.path.replace('/', ' ')}", read(variable)
+
+
+def _typed(array, variable):
+    """An array in the variable's type, which NumPy may not know: then it was saved as bytes."""
+    dtype = variable.value.dtype.as_numpy_dtype
+    return array.view(dtype) if array.dtype.kind == "V" else array

@@ -1,0 +1,25 @@
+"""The copies of a variable that replicas have."""
+
+import numpy as np
+
+
+def read_copies(variable):
+    """All replicas' values of a variable: a (replicas, ...) array, of one replica (1, ...)."""
+    value = variable.value
+    return np.stack([copy.numpy() for copy in getattr(value, "values", [value])])
+
+
+def assign_copies(variable, values):
+    """Gives replicas their parts of a sum back; another number of replicas shares the whole.
+
+    Args:
+        variable: Variable of a metric, which is summed over the replicas.
+        values: What `read_copies` returned.
+    """
+    value = variable.value
+    own = getattr(value, "values", [value])
+    if len(own) != len(values):
+        variable.assign(values.sum(axis=0))
+        return
+    for copy, each in zip(own, values, strict=True):
+        copy.assign(each)
