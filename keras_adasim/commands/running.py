@@ -12,7 +12,10 @@ STATUSES = {
     0: "done",
     1: "failed while it ran; the message names the file with the traceback",
     2: "a flag, setting, path or image is wrong; nothing was changed",
-    130: "stopped by Ctrl-C; `pretrain` goes on with the same command",
+    75: "its --max_hours are over; `pretrain` goes on with the same command",
+    129: "stopped by SIGHUP, as when a terminal closes; the same",
+    130: "stopped by SIGINT, which is Ctrl-C; the same",
+    143: "stopped by SIGTERM, as a cluster sends it; the same",
 }
 
 
@@ -44,8 +47,8 @@ def run(program, description, define, main, argv=None, help_text=None, required=
         else:
             check_required(values, required)
             main(values)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except KeyboardInterrupt as stopped:
+        sys.exit(getattr(stopped, "status", 130))
     except Exception as error:
         if os.environ.get("KERAS_ADASIM_TRACEBACK"):
             raise

@@ -104,6 +104,10 @@ GENERAL = {
         knn_k=(20, "Neighbors that vote in the k-NN, where there are labels."),
         knn_temperature=(0.07, "Temperature of the k-NN's votes."),
         knn_every=(1, "Epochs between two k-NN evaluations and measures of the features."),
+        checkpoint_steps=(
+            0,
+            "Steps between checkpoints within an epoch; 0 for none.",
+        ),
         knn_images=(10_000, "At most so many images of each set for the k-NN."),
     ),
     **general(
@@ -113,6 +117,10 @@ GENERAL = {
             "auto",
             "Whether to compile the step; auto: on a GPU, and small networks on a CPU.",
             ("auto", "yes", "no"),
+        ),
+        max_hours=(
+            0.0,
+            "Hours of training after which it is saved and stops; 0 for any.",
         ),
         in_memory=("auto", "Whether to decode all images once.", ("auto", "yes", "no")),
     ),

@@ -45,7 +45,7 @@ def about_the_run(decision, folder, fresh):
         return row("run", f"{folder.path}, anew; the run that stands there is kept beside it")
     if not decision.earlier:
         return row("run", str(folder.path))
-    text = [f"{folder.path}, which goes on after epoch {folder.finished_epochs}"]
+    text = [f"{folder.path}, which goes on after {folder.told}"]
     before, epochs = decision.earlier["settings"]["epochs"], decision["epochs"]
     if before != epochs:
         text.append(f"{epochs} epochs instead of {before}: its schedules end there now")
@@ -100,12 +100,12 @@ def about_the_memory(model, folder):
     """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
     bank = 0 if model.bank is None else bytes_of(model.bank.variables)
     window = window_bytes(model.pairing)
-    everything = bytes_of(model.variables) + bytes_of(model.optimizer.variables) + window
-    twice = "twice that while one replaces another"
+    everything = bytes_of(model.variables) + bytes_of(model.optimizer.variables)
+    kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
         *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
         *(row("window", f"{megabytes(window)} in host memory") if window else []),
-        *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {twice}"),
+        *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {kept}"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
+from keras_adasim.callbacks import Backup
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
@@ -7,7 +8,8 @@ from keras_adasim.pretraining.deciding import Decision, Default
 from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
-from keras_adasim.pretraining.watching import make_watchers
+from keras_adasim.pretraining.stopping import Stopped, stops_after_a_step
+from keras_adasim.pretraining.watching import find, make_watchers
 
 BACKBONE, OBJECTIVE, PAIRING = Default("vit_small"), Default("dino"), Default("adasim")
 
@@ -93,8 +95,9 @@ def pretrain(
             return None
         if fresh:
             folder.set_aside()
-        folder.begin(decision.to_remember(), facts)
-        with folder.records_failures():
+        with folder.held() as check_held:
+            model.step_hooks.append(check_held)
+            folder.begin(decision.to_remember(), facts)
             return train(model, dataset, watchers, decision, folder, facts)
 
 
@@ -150,17 +153,16 @@ def train(model, dataset, watchers, decision, folder, facts):
         Dict that is also in `result.json`.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, once it is printed how to go on.
+        Stopped: After a signal, or when its time is up, once it is saved and printed how to go on.
     """
     before = folder.measured_at_start(lambda: results.measure_start(model, watchers))
     try:
-        with surroundings.stops_after_a_step(model):
+        with stops_after_a_step(model, find(watchers, Backup), decision["max_hours"]):
             model.fit(dataset, epochs=decision["epochs"], callbacks=watchers, verbose=0)
-    except KeyboardInterrupt:
-        print(f"stopped; the same call goes on with epoch {folder.finished_epochs + 1}", flush=True)
+    except Stopped as reason:
+        print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
         raise
     except NotFiniteError as error:
-        done = folder.finished_epochs
-        error.add_note(f"The last checkpoint is of epoch {done}" if done else "No checkpoint yet")
+        error.add_note(f"The last checkpoint is of {folder.told}")
         raise
     return results.finish(folder, model, watchers, before, decision, facts)

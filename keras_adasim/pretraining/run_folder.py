@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import traceback
 
+from keras_adasim.checkpoints import CheckpointFolder, told
 from keras_adasim.files import expand, write_file
+from keras_adasim.pretraining.run_lock import RunLock
 
 FORMAT = 2
 # What a run's settings.json has.
@@ -28,6 +29,7 @@ class RunFolder:
         log: Table of all epochs.
         tensorboard: Folder of TensorBoard's events.
         traceback: File of the last failure.
+        lock: The `RunLock` that keeps other processes out.
     """
 
     def __init__(self, path):
@@ -40,6 +42,7 @@ class RunFolder:
         self.log = self.path / "log.csv"
         self.tensorboard = self.path / "tensorboard"
         self.traceback = self.path / "traceback.txt"
+        self.lock = RunLock(self.path / ".run.lock")
         self._settings = self.path / "settings.json"
         self._start = self.path / "start.json"
         if self.path.exists() and not self.path.is_dir():
@@ -48,11 +51,20 @@ class RunFolder:
             )
 
     @property
+    def place(self):
+        """Finished epochs, and steps since, of the newest checkpoint; (0, 0) without one."""
+        newest = CheckpointFolder(self.checkpoints).newest()
+        return newest.place if newest else (0, 0)
+
+    @property
     def finished_epochs(self):
         """Epochs that the newest checkpoint has behind it; 0 without one."""
-        names = os.listdir(self.checkpoints) if self.checkpoints.is_dir() else []
-        found = [re.fullmatch(r"epoch-(\d+)", name) for name in names]
-        return max((int(match[1]) for match in found if match), default=0)
+        return self.place[0]
+
+    @property
+    def told(self):
+        """Where the run stands, in words."""
+        return told(*self.place)
 
     def recall(self):
         """Returns what the run was started with, or None if it never got anywhere.
@@ -62,7 +74,7 @@ class RunFolder:
         Raises:
             ValueError: If the run is of a version that can't be continued, or its file is damaged.
         """
-        if not self.finished_epochs:
+        if not any(self.place):
             return None
         try:
             content = json.loads(self._settings.read_text())
@@ -89,10 +101,12 @@ class RunFolder:
             epochs: Epochs that are wanted in all, or None.
 
         Raises:
-            ValueError: If the folder is not a run's, or was started with something else.
+            ValueError: If the folder is not a run's, was started with something else, or is held
+                by another process.
             OSError: If nothing can be written there.
         """
         self._check_place()
+        self.lock.check()
         for name, now in facts.items() if earlier else ():
             if earlier[name] != now:
                 raise ValueError(
@@ -100,10 +114,11 @@ class RunFolder:
                     f"was started. Received: {name}={now}. Pass what it was started with, choose "
                     "another `out`, or start anew with `fresh`."
                 )
-        if earlier and epochs is not None and epochs < self.finished_epochs:
+        begun = self.finished_epochs + (self.place[1] > 0)
+        if earlier and epochs is not None and epochs < begun:
             raise ValueError(
-                f"Expected `epochs` of at least {self.finished_epochs}, as many as the run in "
-                f"{self.path} has behind it. Received: epochs={epochs}. Leave it out, or start "
+                f"Expected `epochs` of at least {begun}, as many as the run in "
+                f"{self.path} has begun. Received: epochs={epochs}. Leave it out, or start "
                 "anew with `fresh`."
             )
 
@@ -129,7 +144,7 @@ class RunFolder:
             settings: Dict.
             facts: Dict, as for `check`.
         """
-        if not self.finished_epochs:
+        if not any(self.place):
             # What an earlier start measured belongs to other weights.
             for file in (self._start, self.result, self.log):
                 file.unlink(missing_ok=True)
@@ -153,10 +168,16 @@ class RunFolder:
         return json.loads(self._start.read_text())
 
     @contextlib.contextmanager
-    def records_failures(self):
-        """Leaves the traceback of what goes wrong in a file, which the error then names."""
+    def held(self):
+        """Keeps other processes out, and leaves the traceback of what goes wrong in a file.
+
+        The error then names that. Gives a function that raises RuntimeError if another process has
+        taken the run over, because this one was frozen.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
         try:
-            yield
+            with self.lock.held() as check_held:
+                yield check_held
         except Exception as error:
             with contextlib.suppress(OSError):
                 write_file(self.traceback, traceback.format_exc())

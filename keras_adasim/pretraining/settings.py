@@ -38,12 +38,13 @@ DERIVED += ("name", "dtype")
 # Integers that may be zero; all others are positive.
 FROM_ZERO = (
     *("limit", "seed", "warmup_epochs", "devices", "num_local", "freeze_last_layer_epochs"),
-    *("region_start_epoch", "warmup_teacher_temperature_epochs"),
+    *("region_start_epoch", "warmup_teacher_temperature_epochs", "checkpoint_steps"),
 )
 POSITIVE, SHARE = {"above": 0}, {"minimum": 0, "maximum": 1}
 # Of those numbers whose constructors have another name for them, or don't mind.
 BOUNDS = {
     "learning_rate": POSITIVE,
+    "max_hours": {"minimum": 0},
     "final_learning_rate": {"minimum": 0},
     "weight_decay": {"minimum": 0},
     "final_weight_decay": {"minimum": 0},

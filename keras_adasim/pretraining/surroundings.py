@@ -1,10 +1,8 @@
-"""What a run changes in its process, and puts back: seeds, dtype policy, Ctrl-C."""
+"""What a run changes in its process, and puts back: seeds and dtype policy."""
 
 import contextlib
 import logging
 import random
-import signal
-import threading
 
 import keras
 import numpy as np
@@ -48,43 +46,3 @@ def of_a_run(seed, precision):
 def precision_here():
     """The dtype policy that suits the machine: mixed_bfloat16 on a GPU, else float32."""
     return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") else "float32"
-
-
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C, heeded after the step that was running."""
-
-
-@contextlib.contextmanager
-def stops_after_a_step(model):
-    """Lets Ctrl-C end `fit` after the running step; a second one ends it at once.
-
-    Signals reach the main thread alone: elsewhere nothing is changed.
-
-    Args:
-        model: A `SelfDistillation`.
-
-    Raises:
-        Stopped: After the step in which Ctrl-C was pressed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier, asked = signal.getsignal(signal.SIGINT), []
-
-    def ask(number, frame):
-        asked.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nstopping after this step; Ctrl-C once more stops at once", flush=True)
-
-    def stop_if_asked():
-        if asked:
-            raise Stopped
-
-    if earlier is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, ask)
-    model.step_hooks.append(stop_if_asked)
-    try:
-        yield
-    finally:
-        model.step_hooks.remove(stop_if_asked)
-        signal.signal(signal.SIGINT, earlier)

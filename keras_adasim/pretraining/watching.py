@@ -29,7 +29,7 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
         *keras.tree.flatten(callbacks),
         ours.EpochLog(folder.log),
         keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-        ours.Backup(folder.checkpoints),
+        ours.Backup(folder.checkpoints, every_steps=decision["checkpoint_steps"] or None),
         ours.Progress(total_images=len(train), batch_size=dataset.batch_size),
     ]
 

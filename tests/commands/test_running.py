@@ -4,6 +4,7 @@ import pytest
 from absl import flags
 
 from keras_adasim.commands import running
+from keras_adasim.pretraining.stopping import Stopped
 
 
 @pytest.fixture
@@ -81,3 +82,4 @@ def test_failures_of_a_run_name_their_traceback(run):
 
 def test_interruption_is_quiet(run):
     assert run(_fail(KeyboardInterrupt())) == (130, "")
+    assert run(_fail(Stopped("SIGTERM", 143))) == (143, "")

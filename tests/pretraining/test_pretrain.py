@@ -3,17 +3,21 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
 import random
 import shutil
 import signal
 import threading
+import time
 
 import keras
 import numpy as np
 import pytest
 
 import keras_adasim as ka
+from keras_adasim.pretraining import stopping
+from keras_adasim.pretraining.run_lock import RunLock
 from tests.models import tiny
 from tests.pretraining.runs import (
     IGNORED,
@@ -250,26 +254,51 @@ def test_seeds_policy_and_handlers_are_left_as_they_were(tmp_path):
 
 
 @pytest.mark.large
-def test_ctrl_c_stops_after_a_step_and_the_run_goes_on(tmp_path, images, finished, capsys, request):
+@pytest.mark.parametrize("kind", ["SIGINT", "max_hours"])
+def test_a_run_that_is_stopped_is_saved_within_its_epoch(
+    tmp_path, images, finished, capsys, request, kind
+):
     def press(batch, logs=None):
         if len(pressed) == 2:  # The first step of the second epoch.
-            signal.raise_signal(signal.SIGINT)
+            if kind == "max_hours":
+                now = time.monotonic()
+                patch.setattr(time, "monotonic", lambda: now + 7200)
+            else:
+                signal.raise_signal(getattr(signal, kind))
         pressed.append(batch)
 
     pressed = []
     # Those that start the tests in the background have them ignore it.
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
+    handlers = [signal.getsignal(each) for each in stopping.SIGNALS]
     callback = keras.callbacks.LambdaCallback(on_train_batch_begin=press)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(images, tmp_path / "run", callbacks=[callback])
+    hours = {"max_hours": 1.5} if kind == "max_hours" else {}
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(stopping.Stopped) as stopped:
+        pretrain(images, tmp_path / "run", callbacks=[callback], **hours)
     assert len(pressed) == 3  # That step was still made, and no other.
+    assert handlers == [signal.getsignal(each) for each in stopping.SIGNALS]
+    reason = "1.5 hours are over" if hours else kind
     printed = capsys.readouterr().out
-    assert "stopping after this step" in printed
-    assert "the same call goes on with epoch 2" in printed
+    assert f"stopped ({reason}); the same call goes on after epoch 1 and 1 steps" in printed
+    assert stopped.value.status == {"SIGINT": 130, "max_hours": 75}[kind]
     result = pretrain(images, tmp_path / "run")
+    assert "continuing after epoch 1 and 1 steps" in capsys.readouterr().out
     assert result["knn_after"] == finished[1]["knn_after"]
     np.testing.assert_allclose(result["rank_me"], finished[1]["rank_me"], rtol=1e-6)
+
+
+def test_a_run_that_another_process_holds_is_refused(copy, images):
+    lock = RunLock(copy / ".run.lock")
+    with lock.held():
+        for arguments in ({}, {"dry_run": True}, {"fresh": True}):
+            with pytest.raises(
+                ValueError, match=rf"{copy} to be held by nobody.*pid {os.getpid()}"
+            ):
+                pretrain(images, copy, **arguments)
+        assert not copy.with_name("renamed.before-1").exists()
+    assert pretrain(images, copy)["epochs"] == 2
+    assert not lock.path.exists()
 
 
 def test_a_failure_leaves_its_traceback(second, unlabeled):
