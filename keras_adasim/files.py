@@ -42,6 +42,12 @@ def write_file(path, content):
     flush_folder(path.parent)
 
 
+def free_space(path):
+    """Bytes that are free where a `pathlib.Path` is, or will be."""
+    above = next(p for p in (path, *path.absolute().parents) if p.exists())
+    return shutil.disk_usage(above).free
+
+
 def check_space(path, needed, what):
     """Raises OSError unless there is room for so many bytes where a path is, or will be.
 
@@ -50,8 +56,7 @@ def check_space(path, needed, what):
         needed: Number of bytes.
         what: What they are for.
     """
-    above = next(p for p in (path, *path.absolute().parents) if p.exists())
-    free = shutil.disk_usage(above).free
+    free = free_space(path)
     if free < needed:
         raise OSError(
             errno.ENOSPC,

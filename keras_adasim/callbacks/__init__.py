@@ -1,11 +1,12 @@
 """Callbacks for `SelfDistillation.fit`; most of them serve any Keras model.
 
 They act in the order of the list, and later ones see what earlier ones add to the logs: statistics
-and k-NN first, then `EpochLog`, `keras.callbacks.TensorBoard`, `Backup` and `Progress`.
+and k-NN first, then `EpochLog`, `EventLog`, `Backup` and `Progress`.
 """
 
 from keras_adasim.callbacks.backup import Backup
 from keras_adasim.callbacks.epoch_log import EpochLog
+from keras_adasim.callbacks.event_log import EventLog
 from keras_adasim.callbacks.measures import Measures
 from keras_adasim.callbacks.online_knn import OnlineKNN
 from keras_adasim.callbacks.progress import Progress
@@ -14,6 +15,7 @@ from keras_adasim.callbacks.push_neighbors import PushNeighbors
 __all__ = [
     "Backup",
     "EpochLog",
+    "EventLog",
     "Measures",
     "OnlineKNN",
     "Progress",

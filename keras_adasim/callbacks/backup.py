@@ -6,7 +6,7 @@ import keras
 
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
-from keras_adasim.files import check_space
+from keras_adasim.files import check_space, free_space
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.validation import check_integer
 
@@ -40,6 +40,8 @@ class Backup(keras.callbacks.Callback):
         every: Epochs between two checkpoints; the last epoch is always saved.
         every_steps: Steps between two checkpoints within an epoch; None saves none.
         keep: Number of the newest checkpoints that stay.
+        stateful: Callbacks whose state belongs to it: `get_state` returns a dict of arrays, and
+            `set_state` takes it back.
 
     Raises:
         ValueError: If a number isn't a positive integer; in `fit`, if a checkpoint there is not
@@ -59,13 +61,14 @@ class Backup(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, directory, every=1, every_steps=None, keep=2):
+    def __init__(self, directory, every=1, every_steps=None, keep=2, stateful=()):
         super().__init__()
         self.every = check_integer("every", every)
         if every_steps is not None:
             check_integer("every_steps", every_steps)
         self.every_steps = every_steps
         self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
+        self.stateful = list(stateful)
         self._forget()
 
     @property
@@ -144,10 +147,13 @@ class Backup(keras.callbacks.Callback):
         try:
             self._save()
         except OSError as error:
+            needed = TrainingState(self.model).bytes() / 1e6
+            free = free_space(self.directory) / 1e6
             stays = f"the last one, after {self._last.told}, stays" if self._last else "none is yet"
             print(
-                f"\nwarning: no checkpoint after {told(self._finished, self._step)}: {error}. "
-                f"Training goes on; {stays}.",
+                f"\nwarning: no checkpoint after {told(self._finished, self._step)} in "
+                f"{self.directory}, which takes {needed:.1f} MB where {free:.1f} MB are free: "
+                f"{error}. Training goes on; {stays}.",
                 flush=True,
             )
 
@@ -163,9 +169,11 @@ class Backup(keras.callbacks.Callback):
             "score": None if self._step or self._score is None else float(self._score),
             "shapes": state.shapes(),
         }
+        groups = state.groups(within_epoch=self._step > 0)
+        groups |= {type(each).__name__: each.get_state().items for each in self.stateful}
         write = functools.partial(
             Checkpoint.write,
-            groups=state.groups(within_epoch=self._step > 0),
+            groups=groups,
             windows=state.windows(),
             facts=facts,
             earlier=self._last,
@@ -202,6 +210,8 @@ class Backup(keras.callbacks.Callback):
                 f"`fresh`). Received: {error}"
             ) from error
         state.check_finite(f"the checkpoint {checkpoint.path}")
+        for each in self.stateful:
+            each.set_state(dict(checkpoint.group(type(each).__name__)))
         self._last, (self._finished, self._step) = checkpoint, checkpoint.place
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.
         self.model._initial_epoch = self._finished

@@ -14,7 +14,8 @@ class EpochLog(keras.callbacks.Callback):
 
     A run that starts at epoch e keeps the rows of the epochs before e and drops the others, so
     that epochs done again stand there once. A value that first appears in a later epoch gets a
-    column too. The file is replaced as a whole after each epoch: it is never half written.
+    column too. The file is replaced as a whole after each epoch: it is never half written. If it
+    can't be, because the disk is full, say, that is printed, and tried again after the next epoch.
 
     Args:
         path: File to write; `~` is the home folder. Its column `epoch` counts from 0, as Keras
@@ -54,7 +55,10 @@ class EpochLog(keras.callbacks.Callback):
         """Adds the epoch's row."""
         self._rows.append({"epoch": epoch, **(logs or {})})
         if writes_files(self.model):
-            self._write()
+            try:
+                self._write()
+            except OSError as error:
+                print(f"\nwarning: {self.path} was not written: {error}", flush=True)
 
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows for name in row)

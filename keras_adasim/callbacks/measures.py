@@ -128,10 +128,9 @@ class Measures(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Keeps the records of the epoch before, which may be one of an earlier run."""
-        if self._is_due(epoch) and self.model.bank is not None:
+        goes_on = getattr(self.model, "first_step", 0) > 0  # A backup has them then.
+        if self._is_due(epoch) and self.model.bank is not None and not goes_on:
             self._before = self._now or self._sampled(self.model.bank.records())
-            if getattr(self.model, "first_step", 0):  # The epoch that goes on has overwritten some.
-                self._before = None
         self._now = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -147,6 +146,14 @@ class Measures(keras.callbacks.Callback):
         """
         values = {**self._of_pairing(), **self._of_records(), **self._of_features()}
         return {name: value for name, value in values.items() if not np.isnan(value)}
+
+    def get_state(self):
+        """Returns the records before the running or last epoch, as a dict of arrays."""
+        return dict(zip(("ids", "similarities"), self._before or (), strict=False))
+
+    def set_state(self, state):
+        """Takes back what `get_state` returned."""
+        self._before = (state["ids"], state["similarities"]) if state else None
 
     def _of_pairing(self):
         values = self.model.pairing.statistics()

@@ -24,12 +24,13 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
     ]
     if train.labels is not None:
         watchers.append(make_knn(train, test, image_size, every, decision))
+    every_steps = decision["checkpoint_steps"] or None
     return [
         *watchers,
         *keras.tree.flatten(callbacks),
         ours.EpochLog(folder.log),
-        keras.callbacks.TensorBoard(folder.tensorboard, write_graph=False),
-        ours.Backup(folder.checkpoints, every_steps=decision["checkpoint_steps"] or None),
+        ours.EventLog(folder.tensorboard, write_graph=False),
+        ours.Backup(folder.checkpoints, every_steps=every_steps, stateful=watchers[:1]),
         ours.Progress(total_images=len(train), batch_size=dataset.batch_size),
     ]
 

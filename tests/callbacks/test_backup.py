@@ -222,7 +222,9 @@ def test_a_full_disk_ends_nothing_but_the_last_epoch(tmp_path, monkeypatch, caps
         )
         fit(model, 4, [Backup(tmp_path), disk])
     told = capsys.readouterr().out
-    assert re.search(r"no checkpoint after epoch 2: .*space.*the last one, after epoch 1, st", told)
+    assert re.search(
+        r"no checkpoint after epoch 2 in .*free: .*space.*the last one, after epoch 1, st", told
+    )
     assert _saved(tmp_path) == ["epoch-1", "epoch-4"]
     _assert_equal(model, whole)
     fill(monkeypatch)
