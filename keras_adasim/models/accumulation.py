@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_adasim.models.finite import assign_all, moved_forward
+
 
 def accumulate(training, count, views, step):
     """Does what `training.forward_backward` does, with the memory of one part of the batch.
@@ -9,7 +11,8 @@ def accumulate(training, count, views, step):
     A loss that is a mean over images is the mean of the parts' losses. One that compares the
     images of a batch with each other (`objective.exchanges`) isn't: then all embeddings are
     computed first, without a gradient; next the loss and its gradient at the embeddings; and then,
-    part by part once more, the gradients of the weights that belong to it.
+    part by part once more, the student's with the gradients of the weights that belong to it. The
+    teacher looks at each part once, and of the student's second look no statistics are kept.
 
     Args:
         training: The `TrainingStep`.
@@ -42,38 +45,40 @@ def accumulate(training, count, views, step):
 
 
 def _through_embeddings(training, batches, step):
-    seeds = _seeds(training.model.student)
-    before = [tf.identity(seed) for seed in seeds]
-    encoded = []
+    networks = [training.model.student, *(student for student, _ in training.model.objective.heads)]
+    seeds, moved = _seeds(networks), moved_forward(networks)
+    encoded, drawn = [], []
     for batch in batches:
         with _after(encoded[-1:]):
+            drawn.append(_read(seeds))
             encoded.append(training.encode(tf.nest.map_structure(tf.identity, batch)))
     student, teacher, features = (_joined(group) for group in zip(*encoded, strict=True))
     with tf.GradientTape() as tape:
         tape.watch(student)
         share, results = training.compare(student, teacher, features, step)
     cotangents = _split(tape.gradient(share, student, unconnected_gradients="zero"), len(batches))
-    # The same draws of dropout again.
-    with tf.control_dependencies(tf.nest.flatten(cotangents)):
-        restored = [seed.value.assign(old) for seed, old in zip(seeds, before, strict=True)]
-    return {**results, "gradients": _gradients(training, batches, cotangents, restored)}
+    with _after(cotangents):
+        once = _read(moved)
+    total = None
+    for batch, cotangent, state in zip(batches, cotangents, drawn, strict=True):
+        with _after([cotangent, once, total]):
+            assign_all(seeds, state)  # The same draws of dropout again.
+            found = _gradients(training, batch, cotangent)
+        total = found if total is None else tf.nest.map_structure(tf.add, total, found)
+    with _after(total):
+        assign_all(moved, once)
+    return {**results, "gradients": total}
 
 
-def _gradients(training, batches, cotangents, restored):
-    total = restored
-    for number, (batch, cotangent) in enumerate(zip(batches, cotangents, strict=True)):
-        with _after(total):
-            batch = tf.nest.map_structure(tf.identity, batch)
-            with tf.GradientTape() as tape:
-                student, _, _ = training.encode(batch)
-            gradients = tape.gradient(
-                tf.nest.flatten(student),
-                training.model.trainable_variables,
-                tf.nest.flatten(cotangent),
-            )
-        found = {i: g for i, g in enumerate(gradients) if g is not None}
-        total = found if number == 0 else tf.nest.map_structure(tf.add, total, found)
-    return total
+def _gradients(training, batch, cotangent):
+    with tf.GradientTape() as tape:
+        student = training.embed_student(tf.nest.map_structure(tf.identity, batch))
+    gradients = tape.gradient(
+        tf.nest.flatten(student),
+        training.model.trainable_variables,
+        tf.nest.flatten(cotangent),
+    )
+    return {i: g for i, g in enumerate(gradients) if g is not None}
 
 
 def _split(structure, count):
@@ -96,10 +101,17 @@ def _joined(structures):
 
 def _after(structure):
     """One part at a time: TensorFlow would start them all together."""
-    return tf.control_dependencies(tf.nest.flatten(structure) if structure is not None else [])
+    tensors = [each for each in tf.nest.flatten(structure) if each is not None]
+    return tf.control_dependencies(tensors)
 
 
-def _seeds(network):
-    """The variables of a network that are no weights: the states of its seed generators."""
-    weights = {id(variable) for variable in network.weights}
-    return [v for v in network.variables if id(v) not in weights]
+def _read(variables):
+    """Copies of what variables hold now."""
+    return [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
+
+
+def _seeds(networks):
+    """The variables of networks that are no weights: the states of their seed generators."""
+    weights = {id(variable) for network in networks for variable in network.weights}
+    variables = [v for network in networks for v in network.variables if id(v) not in weights]
+    return list({id(variable): variable for variable in variables}.values())

@@ -133,6 +133,10 @@ class TrainingStep:
         student, teacher = self.student_heads(student_views), self.teacher_heads(teacher_views)
         return student, teacher, [view["features"] for view in teacher_views]
 
+    def embed_student(self, views):
+        """Returns the student's embeddings alone."""
+        return self.student_heads(self.encode_student(views))
+
     def encode_student(self, views):
         """Runs the student's backbone: a list of V dictionaries, with gradient."""
         return self.run_backbone(self.model.student, views, training=True)

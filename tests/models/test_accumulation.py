@@ -1,6 +1,9 @@
 """A batch in parts equals the batch as a whole: one update of everything."""
 
+import collections
+
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -70,6 +73,34 @@ def test_dropout_draws_the_same_when_parts_are_run_twice():
     ]
     # Two parts a step draw twice, not four times.
     assert [2 * count for count in seeds[0]] == seeds[1]
+
+
+def moving_statistics(objective):
+    """Those of student and teacher after a step in two parts, and how often each network ran."""
+    keras.utils.set_random_seed(1)
+    model = tiny.model(small_cnn(True), objective, compiled=False)
+    model.compile(optimizers.SGD(0.02), gradient_accumulation_steps=2, run_eagerly=True)
+    step, calls = model.training_step, collections.Counter()
+    for name in ("encode_student", "encode_teacher"):
+
+        def counted(views, name=name, encode=getattr(step, name)):
+            calls[name] += 1
+            return encode(views)
+
+        setattr(step, name, counted)
+    tiny.train(model, steps=1)
+    networks = (model.student, model.teacher)
+    return [v.numpy() for m in networks for v in m.weights if "moving" in v.path], calls
+
+
+def test_statistics_move_once_per_part():
+    """They moved twice, and the teacher ran twice, where a loss compares a batch's images."""
+    contrasted, calls = moving_statistics(ToyContrast())
+    assert calls == {"encode_student": 4, "encode_teacher": 2}
+    expected, _ = moving_statistics(tiny.dino())  # Its batch is gone through once.
+    assert len(expected) == 4
+    for value, other in zip(contrasted, expected, strict=True):
+        np.testing.assert_allclose(value, other, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [0, 1.5, 2.0, None, True])
