@@ -82,8 +82,9 @@ def moving_statistics(objective):
     model.compile(optimizers.SGD(0.02), gradient_accumulation_steps=2, run_eagerly=True)
     step, calls = model.training_step, collections.Counter()
     for name in ("encode_student", "encode_teacher"):
+        encode = getattr(step, name)
 
-        def counted(views, name=name, encode=getattr(step, name)):
+        def counted(views, name=name, encode=encode):
             calls[name] += 1
             return encode(views)
 
