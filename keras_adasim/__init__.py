@@ -18,12 +18,14 @@ from keras_adasim import (  # noqa: E402
     pairing,
     pretraining,
 )
+from keras_adasim.callbacks import CollapseError  # noqa: E402
 from keras_adasim.finite import NotFiniteError  # noqa: E402
 from keras_adasim.models import SelfDistillation  # noqa: E402
 from keras_adasim.pretraining import pretrain  # noqa: E402
 from keras_adasim.version import __version__  # noqa: E402
 
 __all__ = [
+    "CollapseError",
     "NotFiniteError",
     "SelfDistillation",
     "__version__",

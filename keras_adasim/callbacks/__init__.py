@@ -1,10 +1,11 @@
 """Callbacks for `SelfDistillation.fit`; most of them serve any Keras model.
 
 They act in the order of the list, and later ones see what earlier ones add to the logs: statistics
-and k-NN first, then `EpochLog`, `EventLog`, `Backup` and `Progress`.
+and k-NN first, then `CollapseAlarm`, `EpochLog`, `EventLog`, `Backup` and `Progress`.
 """
 
 from keras_adasim.callbacks.backup import Backup
+from keras_adasim.callbacks.collapse_alarm import CollapseAlarm, CollapseError
 from keras_adasim.callbacks.epoch_log import EpochLog
 from keras_adasim.callbacks.event_log import EventLog
 from keras_adasim.callbacks.measures import Measures
@@ -14,6 +15,8 @@ from keras_adasim.callbacks.push_neighbors import PushNeighbors
 
 __all__ = [
     "Backup",
+    "CollapseAlarm",
+    "CollapseError",
     "EpochLog",
     "EventLog",
     "Measures",

@@ -45,11 +45,7 @@ class EpochLog(keras.callbacks.Callback):
         """Reads the rows of the epochs before this one."""
         if self._rows is not None:
             return
-        self._rows = []
-        if self.path.is_file():
-            with self.path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            self._rows = [row for row in rows if int(row["epoch"]) < epoch]
+        self._rows = rows_before(self.path, epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the epoch's row."""
@@ -67,3 +63,11 @@ class EpochLog(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self._rows)
         write_file(self.path, file.getvalue())
+
+
+def rows_before(path, epoch):
+    """The rows of a log, as dicts of strings, of the epochs before one; none without a file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if int(row["epoch"]) < epoch]

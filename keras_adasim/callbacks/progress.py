@@ -14,6 +14,7 @@ SPACE = "  "
 TELLING = (
     "loss",
     "skipped_steps",
+    "collapse_signs",
     "knn_top1",
     "gate_open",
     "rank_me",

@@ -6,7 +6,12 @@ import tensorflow as tf
 from keras_adasim.layers import MLPHead
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.objective import Objective
-from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features
+from keras_adasim.objectives.two_views import (
+    CONSTANT_PROJECTIONS,
+    embedding_std,
+    per_view,
+    two_view_features,
+)
 from keras_adasim.validation import check_integer
 
 
@@ -96,6 +101,10 @@ class BYOL(Objective):
         loss = regression_loss(predictions[0], targets[1])
         loss += regression_loss(predictions[1], targets[0])
         return loss, {}, {"projection_std": embedding_std(teacher["projections"])}
+
+    def symptoms(self):
+        """Projections that are the same for all images."""
+        return [CONSTANT_PROJECTIONS]
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -1,10 +1,13 @@
 """DINO: self-distillation with a centered and sharpened teacher (Caron et al., ICCV 2021)."""
 
+import math
+
 import keras
 import tensorflow as tf
 
 from keras_adasim.layers import ProjectionHead
 from keras_adasim.objectives.objective import Objective
+from keras_adasim.objectives.symptom import Symptom
 from keras_adasim.optimizers import as_schedule
 from keras_adasim.validation import check_integer, check_number
 
@@ -210,6 +213,11 @@ class DINO(Objective):
             update_center(self.center, statistics["center"][tf.newaxis], self.center_momentum)
         )
 
+    def symptoms(self):
+        """Outputs that are uniform, or one-hot, whatever the image."""
+        names = ("loss", *DINO.metric_names)
+        return prototype_symptoms("output", names, self.out_dim, self.freeze_last_layer_steps)
+
     def frozen(self, step):
         """The prototypes, while `step` is below `freeze_last_layer_steps`."""
         groups = self._untrained_steps()
@@ -261,6 +269,32 @@ def entropies(probabilities):
         "teacher_entropy": tf.reduce_mean(_entropy(probabilities)),
         "teacher_mean_entropy": _entropy(mean),
     }
+
+
+def prototype_symptoms(what, names, num_prototypes, first_step):
+    """The two ways in which prototypes collapse, by the limits that loss and entropy go to.
+
+    Args:
+        what: What the prototypes tell apart, for the symptoms' names.
+        names: Names of the logs of the loss and of the two `entropies`.
+        num_prototypes: K.
+        first_step: Steps before which the prototypes aren't trained.
+
+    Returns:
+        List of `Symptom`.
+    """
+    loss, entropy, mean_entropy = names
+    most = math.log(num_prototypes)
+    uniform = {loss: (0.99 * most, 1.01 * most), entropy: (0.99 * most, math.inf)}
+    one_hot = [{mean_entropy: (0.0, 0.02 * most)}, dict.fromkeys((loss, entropy), (0, 0.01 * most))]
+    too_soft = "the teacher says the same of all prototypes: its softmax is not sharp enough"
+    too_sharp = "the same few prototypes win whatever the image: the center doesn't balance them"
+    lower = "Try a lower `teacher_temperature` or `learning_rate`"
+    faster = "Try a lower `center_momentum` or `learning_rate`, a higher `teacher_temperature`"
+    return [
+        Symptom(f"uniform {what}", uniform, too_soft, lower, first_step),
+        *(Symptom(f"one-hot {what}", each, too_sharp, faster, first_step) for each in one_hot),
+    ]
 
 
 def _entropy(probabilities):

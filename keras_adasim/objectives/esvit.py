@@ -9,6 +9,7 @@ from keras_adasim.objectives.dino import (
     batch_center,
     entropies,
     is_before,
+    prototype_symptoms,
     teacher_probabilities,
     update_center,
     view_pairs,
@@ -244,6 +245,16 @@ class EsViT(DINO):
                 self.region_center, statistics["region_center"][tf.newaxis], self.center_momentum
             )
         )
+
+    def symptoms(self):
+        """DINO's, of either head."""
+        first = max(self.freeze_last_layer_steps, self.region_start_step)
+        views = ("view_loss", *DINO.metric_names)
+        regions = ("region_loss", "region_entropy", "region_mean_entropy")
+        return [
+            *prototype_symptoms("output", views, self.out_dim, self.freeze_last_layer_steps),
+            *prototype_symptoms("output of regions", regions, self.out_dim, first),
+        ]
 
     def _untrained_steps(self):
         """DINO's, and the region head before `region_start_step`.

@@ -7,7 +7,13 @@ from keras_adasim.layers import MLPHead
 from keras_adasim.layers.mlp_head import LAST_NORMS
 from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
 from keras_adasim.objectives.objective import Objective
-from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
+from keras_adasim.objectives.two_views import (
+    CONSTANT_PROJECTIONS,
+    embedding_std,
+    per_view,
+    two_view_features,
+    with_shape,
+)
 from keras_adasim.validation import check_choice, check_integer, check_number
 
 
@@ -134,6 +140,10 @@ class MoCoV3(Objective):
             "contrast_accuracy": contrast_accuracy(queries[0], keys[1], first_row),
         }
         return loss, {}, metrics
+
+    def symptoms(self):
+        """Projections that are the same for all images."""
+        return [CONSTANT_PROJECTIONS]
 
     def get_config(self):
         """Returns the constructor's arguments."""

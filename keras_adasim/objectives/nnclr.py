@@ -7,7 +7,13 @@ from keras_adasim.layers import FeatureQueue, MLPHead
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.objectives.contrast import contrast_accuracy, info_nce
 from keras_adasim.objectives.objective import Objective
-from keras_adasim.objectives.two_views import embedding_std, per_view, two_view_features, with_shape
+from keras_adasim.objectives.two_views import (
+    CONSTANT_PROJECTIONS,
+    embedding_std,
+    per_view,
+    two_view_features,
+    with_shape,
+)
 from keras_adasim.validation import check_integer, check_number
 
 
@@ -146,6 +152,10 @@ class NNCLR(Objective):
             "neighbor_similarity": tf.reduce_mean(cosines),
         }
         return loss, {}, metrics
+
+    def symptoms(self):
+        """Projections that are the same for all images."""
+        return [CONSTANT_PROJECTIONS]
 
     def update(self, statistics, gathered, step):
         """Enqueues the global batch's projections of the first view."""

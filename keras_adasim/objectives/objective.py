@@ -98,6 +98,13 @@ class Objective(keras.layers.Layer):
     def update(self, statistics, gathered, step):
         """Brings center or queue up to date, after the optimizer."""
 
+    def symptoms(self):
+        """Returns a list of `Symptom`, what its own collapse looks like in the logs.
+
+        `CollapseAlarm` watches for them, and for features that don't differ between images.
+        """
+        return []
+
     def frozen(self, step):
         """Returns a list of (variables, boolean tensor): these are left out while it is true."""
         return []

@@ -6,7 +6,12 @@ import tensorflow as tf
 from keras_adasim.layers import MLPHead
 from keras_adasim.objectives.contrast import contrast_accuracy, cosine_similarities
 from keras_adasim.objectives.objective import Objective
-from keras_adasim.objectives.two_views import embedding_std, two_view_features, with_shape
+from keras_adasim.objectives.two_views import (
+    CONSTANT_PROJECTIONS,
+    embedding_std,
+    two_view_features,
+    with_shape,
+)
 from keras_adasim.validation import check_integer, check_number
 
 
@@ -124,6 +129,10 @@ class SimCLR(Objective):
             "contrast_accuracy": contrast_accuracy(first, all_second, first_row),
         }
         return loss, {}, metrics
+
+    def symptoms(self):
+        """Projections that are the same for all images."""
+        return [CONSTANT_PROJECTIONS]
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -3,6 +3,15 @@
 import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.objectives.symptom import Symptom
+
+# The collapse of `embedding_std`.
+CONSTANT_PROJECTIONS = Symptom(
+    "constant projections",
+    {"projection_std": (0.0, 0.15)},
+    "all images have the same projection, which is easily predicted",
+    "Try a lower `learning_rate`, a longer warm-up or a larger `batch_size`",
+)
 
 
 def two_view_features(views):

@@ -101,6 +101,11 @@ GENERAL = {
     ),
     **general(
         WATCHING,
+        on_collapse=(
+            "warn",
+            "What happens once the features or outputs have collapsed: a warning, or the end.",
+            ("warn", "stop"),
+        ),
         knn_k=(20, "Neighbors that vote in the k-NN, where there are labels."),
         knn_temperature=(0.07, "Temperature of the k-NN's votes."),
         knn_every=(1, "Epochs between two k-NN evaluations and measures of the features."),

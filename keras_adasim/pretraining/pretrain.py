@@ -1,6 +1,6 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
-from keras_adasim.callbacks import Backup
+from keras_adasim.callbacks import Backup, CollapseAlarm
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
@@ -156,6 +156,7 @@ def train(model, dataset, watchers, decision, folder, facts):
         Stopped: After a signal, or when its time is up, once it is saved and printed how to go on.
     """
     before = folder.measured_at_start(lambda: results.measure_start(model, watchers))
+    find(watchers, CollapseAlarm).start = {"knn_top1": before["knn_before"], **before["before"]}
     try:
         with stops_after_a_step(model, find(watchers, Backup), decision["max_hours"]):
             model.fit(dataset, epochs=decision["epochs"], callbacks=watchers, verbose=0)

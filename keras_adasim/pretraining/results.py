@@ -68,6 +68,7 @@ def finish(folder, model, watchers, before, decision, facts):
         "knn_after": knn.evaluate()[0] if knn else None,
         "knn_images": knn.num_test if knn else None,
         **find(watchers, ours.Measures).evaluate(),
+        "collapse": find(watchers, ours.CollapseAlarm).found,
         "saved_model": str(folder.saved_model.resolve()),
         "image_size": decision["image_size"],
         "channels": decision["channels"],

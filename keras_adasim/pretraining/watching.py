@@ -27,12 +27,24 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
     every_steps = decision["checkpoint_steps"] or None
     return [
         *watchers,
+        make_alarm(folder, find(watchers, ours.OnlineKNN), decision),
         *keras.tree.flatten(callbacks),
         ours.EpochLog(folder.log),
         ours.EventLog(folder.tensorboard, write_graph=False),
         ours.Backup(folder.checkpoints, every_steps=every_steps, stateful=watchers[:1]),
         ours.Progress(total_images=len(train), batch_size=dataset.batch_size),
     ]
+
+
+def make_alarm(folder, knn, decision):
+    """The alarm of a collapse, silent while the learning rate warms up."""
+    return ours.CollapseAlarm(
+        decision["on_collapse"],
+        grace=max(1, decision["warmup_epochs"]),
+        knn_images=knn.num_test if knn else None,
+        log=folder.log,
+        checkpoints=folder.checkpoints,
+    )
 
 
 def make_knn(train, test, image_size, every, decision):
