@@ -20,6 +20,7 @@ class EpochLog(keras.callbacks.Callback):
     Args:
         path: File to write; `~` is the home folder. Its column `epoch` counts from 0, as Keras
             does.
+        progress: A `Progress` of the same `fit`, whose `images_per_second` is written too, or None.
 
     Example:
         ```python
@@ -32,9 +33,10 @@ class EpochLog(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, path):
+    def __init__(self, path, progress=None):
         super().__init__()
         self.path = expand(path)
+        self.progress = progress
         self._rows = None
 
     def on_train_begin(self, logs=None):
@@ -49,7 +51,10 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the epoch's row."""
-        self._rows.append({"epoch": epoch, **(logs or {})})
+        row = {"epoch": epoch, **(logs or {})}
+        if self.progress is not None:
+            row["images_per_second"] = self.progress.images_per_second
+        self._rows.append(row)
         if writes_files(self.model):
             try:
                 self._write()

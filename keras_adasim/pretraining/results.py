@@ -1,7 +1,7 @@
 """What came out of a run: measured, exported, written down and said."""
 
 import datetime
-import json
+import math
 import platform
 import shlex
 import socket
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_adasim import callbacks as ours
 from keras_adasim import export
+from keras_adasim.callbacks.epoch_log import rows_before
 from keras_adasim.layers.preprocessing import resize_bytes
 from keras_adasim.pretraining.run_folder import write_json
 from keras_adasim.pretraining.watching import find
@@ -73,15 +74,20 @@ def finish(folder, model, watchers, before, decision, facts):
         "image_size": decision["image_size"],
         "channels": decision["channels"],
         "epochs": folder.finished_epochs,
-        "images_per_second": progress.images_per_second,
+        "images_per_second": progress.images_per_second or logged_rate(folder),
         "provenance": provenance(decision, facts),
     }
-    if folder.result.exists() and result["images_per_second"] is None:  # Nothing was left to train.
-        result["images_per_second"] = json.loads(folder.result.read_text())["images_per_second"]
     result = {name: finite(value) for name, value in result.items()}
     write_json(folder.result, result)
     print(*summary(result, folder), sep="\n", flush=True)
     return result
+
+
+def logged_rate(folder):
+    """Images per second as the log's last epoch has them, where nothing was left to train."""
+    rows = rows_before(folder.log, math.inf)
+    cell = rows[-1].get("images_per_second") if rows else None
+    return float(cell) if cell else None
 
 
 def finite(value):
@@ -144,6 +150,10 @@ def summary(result, folder):
         lines.append(
             f"gate          open for {result['gate_open']:.1%} of the images; "
             f"{1 - result['partner_is_self']:.1%} are paired with another image"
+        )
+    for name, epoch in result["collapse"].items():
+        lines.append(
+            f"warning       {name} since epoch {epoch}: see the warning above, and log.csv"
         )
     if after is not None and after < before:
         lines += below_untrained(before, after)

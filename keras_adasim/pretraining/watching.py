@@ -24,15 +24,18 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
     ]
     if train.labels is not None:
         watchers.append(make_knn(train, test, image_size, every, decision))
+    progress = ours.Progress(total_images=len(train), batch_size=dataset.batch_size)
+    board = ours.EventLog(folder.tensorboard, write_graph=False)
     every_steps = decision["checkpoint_steps"] or None
     return [
         *watchers,
         make_alarm(folder, find(watchers, ours.OnlineKNN), decision),
         *keras.tree.flatten(callbacks),
-        ours.EpochLog(folder.log),
-        ours.EventLog(folder.tensorboard, write_graph=False),
+        ours.EpochLog(folder.log, progress),
+        # It begins a file, also where nothing is left to train.
+        *([board] if folder.finished_epochs < decision["epochs"] else []),
         ours.Backup(folder.checkpoints, every_steps=every_steps, stateful=watchers[:1]),
-        ours.Progress(total_images=len(train), batch_size=dataset.batch_size),
+        progress,
     ]
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import keras_adasim as ka
+from keras_adasim.commands.running import status
+from keras_adasim.objectives.symptom import Symptom
 from keras_adasim.pretraining import stopping
 from keras_adasim.pretraining.run_lock import RunLock
 from tests.models import tiny
@@ -101,13 +103,20 @@ def test_a_run_leaves_its_results(finished):
 
 
 def test_a_finished_run_is_not_run_again_wherever_it_lies(finished, copy, images, capsys):
-    """A moved run used to be refused, since its settings held its paths."""
+    """A moved run used to be refused, since its settings held its paths.
+
+    Killed before it wrote its result, it had lost its rate; and each start left a file of events.
+    """
+    (copy / "result.json").unlink()
+    events = list((copy / "tensorboard").rglob("events*"))
     again = pretrain(str(images) + "/", str(copy) + "/", in_memory="no", knn_every=2)
     printed = capsys.readouterr().out
     assert "goes on after epoch 2" in printed
     assert "nothing left to train" in printed
     for name in ("knn_after", "rank_me", "images_per_second"):
         assert again[name] == finished[1][name]
+    assert list((copy / "tensorboard").rglob("events*")) == events
+    assert again["collapse"] == {}
     assert again["saved_model"] == str(copy / "saved_model")
 
 
@@ -177,6 +186,25 @@ def test_what_is_passed_is_compared_even_if_it_is_the_default(second, unlabeled)
     """`backbone="vit_small"` used to count as not passed."""
     with pytest.raises(ValueError, match=r"`backbone`=Functional.*backbone=vit_small"):
         pretrain(unlabeled, second, backbone="vit_small")
+
+
+@pytest.mark.slow
+def test_a_run_that_collapses_is_stopped_or_told(second, unlabeled, monkeypatch, capsys):
+    """The alarm goes on counting where the run was left, and its end has a status of its own."""
+    whatever = Symptom("no luck", {"loss": (0.0, 1e9)}, "it happens", "Try again")
+    monkeypatch.setattr(ka.objectives.DINO, "symptoms", lambda self: [whatever])
+    with pytest.raises(ka.CollapseError, match="no luck since epoch 2") as stopped:
+        pretrain(unlabeled, second, epochs=4, on_collapse="stop")
+    assert status(stopped.value) == 1
+    assert not (second / "checkpoints" / "epoch-4").exists()
+    with pytest.raises(ka.CollapseError, match="no luck since epoch 2"):
+        pretrain(unlabeled, second, epochs=4, on_collapse="stop")
+    capsys.readouterr()
+    result = pretrain(unlabeled, second, epochs=4, on_collapse="warn")
+    printed = capsys.readouterr().out
+    assert printed.count("warning: no luck since epoch 2") == 1
+    assert result["collapse"] == {"no luck": 2}
+    assert "collapse_signs 1" in printed
 
 
 @pytest.mark.large
