@@ -99,8 +99,9 @@ class ResNet(keras.Model):
         maps = ops.relu(self.stem_norm(self.stem_convolution(images)))
         if stem == "imagenet":
             # No value is below zero here, so that zeros are as good as PyTorch's minus infinity.
-            maps = keras.layers.ZeroPadding2D(1, dtype=dtype, name="stem_padding")(maps)
-            maps = keras.layers.MaxPooling2D(3, 2, dtype=dtype, name="stem_pooling")(maps)
+            format_ = {"data_format": "channels_last", "dtype": dtype}
+            maps = keras.layers.ZeroPadding2D(1, name="stem_padding", **format_)(maps)
+            maps = keras.layers.MaxPooling2D(3, 2, name="stem_pooling", **format_)(maps)
         for block in (block for stage in self.stages for block in stage):
             maps = block(maps)
         flatten = keras.layers.Reshape((-1, maps.shape[-1]), dtype=dtype, name="tokens")

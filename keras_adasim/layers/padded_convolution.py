@@ -38,6 +38,7 @@ class PaddedConvolution(keras.layers.Conv2D):
             kernel_size,
             strides,
             padding,
+            data_format="channels_last",
             use_bias=False,
             kernel_initializer=initializer,
             **kwargs,
@@ -53,7 +54,7 @@ class PaddedConvolution(keras.layers.Conv2D):
         elif strides > 1:
             pad = (size // 2, size // 2)
             inputs = ops.pad(inputs, [(0, 0), pad, pad, (0, 0)])
-        return ops.conv(inputs, self.kernel, strides=strides, padding=self.padding)
+        return ops.conv(inputs, self.kernel, strides, self.padding, self.data_format)
 
     def compute_output_shape(self, input_shape):
         """(B, H, W, C) to (B, ceil(H / strides), ceil(W / strides), filters)."""

@@ -195,3 +195,18 @@ def test_refuses_arguments_that_do_not_fit(arguments, message):
     defaults = {"image_size": 16, "filters": (4, 6), "num_blocks": (1, 1)}
     with pytest.raises(ValueError, match=message):
         ResNet(**{**defaults, **arguments})
+
+
+def test_images_have_their_channels_last_whatever_keras_is_set_to(request):
+    """A set of `channels_first` ended in a `TypeError` of an operation."""
+    images = np.random.default_rng(0).random((2, 16, 16, 3), "float32")
+
+    def outputs():
+        keras.utils.set_random_seed(0)
+        return ResNet(16, [4, 6], [1, 1], bottleneck=True)(images)
+
+    expected = outputs()
+    request.addfinalizer(lambda: keras.config.set_image_data_format("channels_last"))
+    keras.config.set_image_data_format("channels_first")
+    for name, value in outputs().items():
+        np.testing.assert_array_equal(value, expected[name])
