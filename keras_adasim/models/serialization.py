@@ -31,17 +31,28 @@ class Serialization:
         return model
 
     def save_own_variables(self, store):
-        """Puts the pairing's NumPy state beside the variables."""
+        """Puts the pairing's NumPy state, and that of Keras' dropout, beside the variables."""
         for name, value in self.pairing.get_state().items():
             store[f"pairing_{name}"] = value
+        if states := self._random_states():
+            store["random_states"] = np.stack([state.numpy() for state in states])
 
     def load_own_variables(self, store):
-        """Reads the pairing's state."""
+        """Reads the pairing's state, and the random ones where the file has them."""
+        if "random_states" in store.keys():  # noqa: SIM118
+            saved = np.asarray(store["random_states"])
+            for state, value in zip(self._random_states(), saved, strict=True):
+                state.assign(value)
         prefix = "pairing_"
         names = [name for name in store.keys() if name.startswith(prefix)]  # noqa: SIM118
         self.pairing.set_state(
             {name.removeprefix(prefix): np.asarray(store[name]) for name in names}
         )
+
+    def _random_states(self):
+        """The states of seed generators, which Keras keeps with no layer."""
+        kept = {id(variable) for variable in [*self.weights, *self.metrics_variables]}
+        return [variable for variable in self.variables if id(variable) not in kept]
 
     def get_config(self):
         """Returns the constructor's arguments, serialized.

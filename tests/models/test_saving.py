@@ -67,6 +67,17 @@ def test_a_loaded_model_goes_on_as_the_saved_one(tmp_path, name):
     assert_same(model, loaded)
 
 
+def test_dropout_of_keras_goes_on_too(tmp_path):
+    """A loaded model drew the first step's masks again."""
+    model = build(dropping, "self", bank=None)
+    tiny.train(model, steps=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, loaded):
+        tiny.train(each, steps=1)
+    assert_same(model, loaded)
+
+
 def assert_same(first, second):
     """Every variable equal, and so is the pairing's state."""
     for (name, one), two in zip(
