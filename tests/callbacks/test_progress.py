@@ -162,7 +162,9 @@ def test_line_of_an_epoch_holds_the_most_telling_values(clock):
     callback.on_epoch_end(0, values)
     callback.on_train_end()
     *_, line, more, still_more, _ = out.getvalue().splitlines()
-    assert line.startswith("epoch 1/1  loss 5  knn_top1 -1.234e-05  gate_open -1.234e-05  rank_me")
+    assert line.startswith(
+        "epoch 1/1  loss 5  collapse_signs -1.234e-05  knn_top1 -1.234e-05  gate_open"
+    )
     assert line.endswith("16 images/s  took 0:10")
     assert max(map(len, (line, more, still_more))) <= 160
     shown = [part.split(" ")[0] for text in (line, more, still_more) for part in text.split("  ")]
