@@ -4,6 +4,7 @@ from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.array_source import ArraySource
 from keras_adasim.data.image_folder import ImageFolder
 from keras_adasim.data.joined_source import JoinedSource
+from keras_adasim.data.keys import Keys
 from keras_adasim.data.load_in_memory import DifferentSizesError, load_in_memory
 from keras_adasim.data.open_folder import open_folder
 from keras_adasim.data.open_splits import open_splits
@@ -19,6 +20,7 @@ __all__ = [
     "DifferentSizesError",
     "ImageFolder",
     "JoinedSource",
+    "Keys",
     "PairDataset",
     "Source",
     "Subset",

@@ -1,8 +1,11 @@
 """Images in memory as one array."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.data.keys import content_keys
 from keras_adasim.data.source import Source
 
 
@@ -56,6 +59,11 @@ class ArraySource(Source):
     def describe(self, index):
         """Names an image by its place in the array."""
         return f"image {index} of the array"
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`: digests of the pixels, those of equal images numbered."""
+        return content_keys(np.ascontiguousarray(image) for image in self.images)
 
     def _constant(self):
         if self._tensor is None:

@@ -1,5 +1,6 @@
 """A folder of image files."""
 
+import functools
 import itertools
 import os
 
@@ -7,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_adasim.data.file_fingerprints import file_fingerprints
+from keras_adasim.data.keys import Keys
 from keras_adasim.data.listing import Listing, printable, some_names
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
@@ -100,6 +103,15 @@ class ImageFolder(Source):
     def describe(self, index):
         """Names an image by its path."""
         return printable(self.path / self.paths[index])
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`: the paths below the folder, with "/" between their parts."""
+        return Keys(path.replace(os.sep, "/") for path in self.paths)
+
+    def fingerprints(self):
+        """(N,) uint64 array: size, time of the last change and number of every file."""
+        return file_fingerprints(os.path.join(self.path, path) for path in self.paths)
 
     def _names(self):
         if self._tensor is None:

@@ -1,8 +1,11 @@
 """Several sources, one after the other."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.data.keys import Keys, checked_keys
 from keras_adasim.data.source import Source
 
 
@@ -83,6 +86,21 @@ class JoinedSource(Source):
         """Names an image as its source does."""
         place = int(np.searchsorted(self._starts, index, side="right")) - 1
         return self.sources[place].describe(int(index - self._starts[place]))
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`: those of the sources, behind the number of the source if there are several."""
+        if len(self.sources) == 1:
+            return checked_keys(self.sources[0])
+        return Keys(
+            f"{number}/{key}"
+            for number, source in enumerate(self.sources)
+            for key in checked_keys(source)
+        )
+
+    def fingerprints(self):
+        """(N,) uint64 array: those of the sources."""
+        return np.concatenate([source.fingerprints() for source in self.sources])
 
     def _reader(self, source, index):
         # Files and arrays are read alike, as pixels.

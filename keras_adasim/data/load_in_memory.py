@@ -45,6 +45,13 @@ class _Decoded(ArraySource):
     def why_unlabeled(self):
         return self._source.why_unlabeled
 
+    @property
+    def keys(self):
+        return self._source.keys
+
+    def fingerprints(self):
+        return self._source.fingerprints()
+
     def describe(self, index):
         return self._source.describe(index)
 

@@ -1,18 +1,21 @@
 """What a source of images is: random access by index, in Python and in a tf.data graph."""
 
+import functools
 import operator
 
+import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.careful_decode import decode_carefully, is_upright_jpeg
 from keras_adasim.data.decode import decode_image, is_plain
+from keras_adasim.data.keys import Keys
 
 
 class Source:
     """Base of all sources of images.
 
     A subclass sets the attributes in its `__init__` and implements `__len__`, `read` and
-    `describe`.
+    `describe`, and `keys` where its images have names.
 
     Attributes:
         labels: (N,) int64 array, or None for images without labels.
@@ -65,6 +68,25 @@ class Source:
     def describe(self, index):
         """Names an image for an error message, for instance by its path."""
         raise NotImplementedError(f"`{type(self).__name__}` does not implement `describe`.")
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`, one name per image that stays its own when others come, go or move.
+
+        What is kept of an image, such as its row of the bank, follows its key. By default the key
+        is the image's place, which is true only while the images keep their order: override it, or
+        set it to `Keys` of names, where a list of images may change.
+        """
+        return Keys(f"image {index}" for index in range(len(self)))
+
+    def fingerprints(self):
+        """Tells cheaply which images have changed under their keys.
+
+        Returns:
+            (N,) uint64 array, whose entry is another one if the image is another; of files
+            `file_fingerprints`. By default 0: an image with the same key is the same.
+        """
+        return np.zeros(len(self), np.uint64)
 
     def checked_labels(self):
         """Returns the labels.

@@ -1,8 +1,11 @@
 """Some images of another source."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.data.keys import Keys, checked_keys, numbered
 from keras_adasim.data.source import Source
 
 
@@ -66,3 +69,15 @@ class Subset(Source):
     def describe(self, index):
         """Names an image as its source does."""
         return self.source.describe(int(self.indices[index]))
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`: those of the source; an image that is there again has "#2" behind it."""
+        keys = checked_keys(self.source)
+        if len(np.unique(self.indices)) == len(self):
+            return keys[self.indices]
+        return Keys(numbered(keys[index] for index in self.indices))
+
+    def fingerprints(self):
+        """(n,) uint64 array: those of the source."""
+        return self.source.fingerprints()[self.indices]

@@ -1,9 +1,14 @@
 """A data set that TensorFlow Datasets has prepared."""
 
+import functools
+import os
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_adasim.data.file_fingerprints import file_fingerprints
+from keras_adasim.data.keys import Keys
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 
@@ -59,6 +64,8 @@ class TfdsSource(Source):
         self.class_names = list(label.names) if is_named else None
         self._labels = None
         self._records = _records(builder, split)
+        self._version = builder.info.full_name
+        self._files = self._records.dataset_info.splits[split].file_instructions
 
     def __len__(self):
         """Number of images."""
@@ -97,6 +104,20 @@ class TfdsSource(Source):
     def describe(self, index):
         """Names an image by its place in the split."""
         return f"image {index} of {self.name}, split {self.split}"
+
+    @functools.cached_property
+    def keys(self):
+        """`Keys`: data set, version, and file and place there, which a part of a split shares."""
+        return Keys(
+            f"{self._version}/{os.path.basename(file.filename)}__{file.skip + place}"
+            for file in self._files
+            for place in range(file.take)
+        )
+
+    def fingerprints(self):
+        """(N,) uint64 array: size, time of the last change and number of the image's file."""
+        files = file_fingerprints(file.filename for file in self._files)
+        return np.repeat(files, [file.take for file in self._files])
 
     def _record(self, index):
         # An array of objects, because NumPy's own strings lose zeros at the end.

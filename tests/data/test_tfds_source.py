@@ -124,3 +124,15 @@ def test_a_damaged_image_is_named(tmp_path):
     source.read = lambda index: tf.constant(b"no image")
     with pytest.raises(ValueError, match="Expected image 2 of tiny_images, split train"):
         source[2]
+
+
+def test_an_image_has_the_same_key_in_a_part_of_its_split(tmp_path):
+    folder = tmp_path
+    prepare(TinyImages, folder)
+    whole = TfdsSource("tiny_images", "train", folder)
+    part = TfdsSource("tiny_images", "train[20%:70%]", folder)
+    assert list(part.keys) == list(whole.keys)[2:7]
+    assert whole.keys[3].startswith("tiny_images/1.0.0/tiny_images-train.array_record-")
+    assert whole.keys[3].endswith("__3")
+    np.testing.assert_array_equal(part.fingerprints(), whole.fingerprints()[2:7])
+    assert whole.fingerprints().all()

@@ -1,0 +1,143 @@
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim.data import (
+    ArraySource,
+    ImageFolder,
+    JoinedSource,
+    Keys,
+    Source,
+    Subset,
+    load_in_memory,
+)
+from keras_adasim.data import keys as keys_module
+from keras_adasim.data.keys import checked_keys
+from tests.data.image_files import fill_folder
+
+NAMES = ["", "a", "a\0", "cat/1.png" * 9, os.fsdecode(b"caf\xe9.png"), "\N{SNOWMAN}", "b"]
+
+
+class Ramps(Source):
+    encoded, image_size = False, (2, 2)
+
+    def __len__(self):
+        return 3
+
+    def read(self, index):
+        return tf.cast(tf.fill((2, 2, 3), index), tf.uint8)
+
+    def describe(self, index):
+        return f"ramp {index}"
+
+
+def some_names(count, rng):
+    """Short names of few letters, in a random order, of which many begin alike."""
+    letters = np.array(list("ab\0é"))
+    sizes = rng.integers(0, 20, 3 * count)
+    return list({"".join(rng.choice(letters, size)) for size in sizes})[:count]
+
+
+def test_keys_are_a_sequence_of_strings():
+    keys = Keys(NAMES)
+    assert list(keys) == [keys[i] for i in range(len(keys))] == NAMES
+    assert keys[-1] == "b"
+    assert list(keys[2:4]) == NAMES[2:4]
+    assert list(keys[np.array([5, 0])]) == [NAMES[5], NAMES[0]]
+    assert keys == Keys(NAMES)
+    assert keys != Keys(NAMES[::-1])
+    assert list(Keys.from_arrays(keys.to_arrays())) == NAMES
+    assert len(Keys([])) == 0
+
+
+@pytest.mark.parametrize("collide", [False, True])
+def test_keys_are_found_where_they_are(collide, monkeypatch):
+    """As a dict finds them; also when many have the same hash, which compares the strings."""
+    monkeypatch.setattr(keys_module, "_CHUNK", 7)
+    if collide:
+        of_all = keys_module._hash
+        monkeypatch.setattr(keys_module, "_hash", lambda w, n: of_all(w, n) % np.uint64(5))
+    rng = np.random.default_rng(0)
+    names = some_names(120, rng)
+    here, there = names[:80], names[40:]
+    places = {name: place for place, name in enumerate(here)}
+    found = Keys(here).find(there)
+    np.testing.assert_array_equal(found, [places.get(name, -1) for name in there])
+    assert 0 < np.count_nonzero(found == -1) < len(there)
+    np.testing.assert_array_equal(Keys(here).find([]), [])
+    np.testing.assert_array_equal(Keys([]).find(here[:2]), [-1, -1])
+    with pytest.raises(ValueError, match="the key of images 3 and 80"):
+        Keys([*here, here[3]])
+
+
+def test_a_hash_is_of_the_key_alone():
+    keys = Keys(NAMES)
+    for seed in (0, 7):
+        alone = [Keys([name]).hashes(seed)[0] for name in NAMES]
+        np.testing.assert_array_equal(keys.hashes(seed), alone)
+    assert not np.intersect1d(keys.hashes(), keys.hashes(1)).size
+
+
+def test_a_key_that_is_no_string_and_damaged_arrays_are_refused():
+    with pytest.raises(TypeError, match="Received: 3, key 1"):
+        Keys(["a", 3])
+    arrays = Keys(["a", "b"]).to_arrays()
+    for damaged in (
+        {"offsets": np.array([0, 2, 1])},
+        {"offsets": np.array([0, 1, 3])},
+        {"offsets": arrays["offsets"].astype("int32")},
+        {"bytes": arrays["bytes"][:1]},
+    ):
+        with pytest.raises(ValueError, match="Expected keys as `to_arrays` gives them"):
+            Keys.from_arrays({**arrays, **damaged})
+
+
+def test_sources_of_sources_have_their_keys(tmp_path):
+    for name in ("cat", "dog"):
+        fill_folder(tmp_path / name, [(8, 8)] * 2, suffix=".png")
+    folder = ImageFolder(tmp_path)
+    assert list(folder.keys) == ["cat/000.png", "cat/001.png", "dog/000.png", "dog/001.png"]
+    memory = load_in_memory(folder)
+    assert memory.keys == folder.keys
+    subset = Subset(folder, [2, 0])
+    assert list(subset.keys) == ["dog/000.png", "cat/000.png"]
+    joined = JoinedSource([subset, memory])
+    assert list(joined.keys)[:3] == ["0/dog/000.png", "0/cat/000.png", "1/cat/000.png"]
+    assert JoinedSource([folder]).keys == folder.keys
+    fingerprints = folder.fingerprints()
+    assert fingerprints.all()
+    np.testing.assert_array_equal(subset.fingerprints(), fingerprints[[2, 0]])
+    np.testing.assert_array_equal(
+        joined.fingerprints(), np.concatenate([fingerprints[[2, 0]], fingerprints])
+    )
+
+
+def test_an_image_that_is_twice_in_a_subset_is_numbered():
+    keys = Subset(Ramps(), [2, 0, 2]).keys
+    assert list(keys) == ["image 2", "image 0", "image 2#2"]
+
+
+def test_arrays_are_told_by_their_content():
+    images = np.arange(4 * 12, dtype=np.uint8).reshape(4, 2, 2, 3)
+    images[3] = images[1]
+    keys = list(ArraySource(images).keys)
+    order = [2, 3, 0]
+    assert list(ArraySource(images[order]).keys) == [keys[2], keys[1], keys[0]]
+    assert keys[3] == keys[1] + "#2"
+    np.testing.assert_array_equal(ArraySource(images).fingerprints(), np.zeros(4))
+    # A view that isn't contiguous has the same images.
+    assert list(ArraySource(images[..., ::-1]).keys) == list(
+        ArraySource(images[..., ::-1].copy()).keys
+    )
+
+
+def test_keys_of_a_source_of_ones_own():
+    source = Ramps()
+    assert list(checked_keys(source)) == ["image 0", "image 1", "image 2"]
+    source.keys = ["red", "green", "blue"]
+    assert list(Subset(source, [1]).keys) == ["green"]
+    source.keys = ["red", "green"]
+    with pytest.raises(ValueError, match="`keys` of Ramps to be one for each of the 3 images"):
+        checked_keys(source)
