@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from keras_adasim.following import follow, follow_records
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.layers.preprocessing import l2_normalize
@@ -144,6 +145,23 @@ class NeighborBank(keras.layers.Layer):
     def rows(self, indices):
         """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
         return tf.gather(self.features, indices).numpy()
+
+    @staticmethod
+    def follow(tables, previous):
+        """Turns the tables of other images into those of these.
+
+        A row goes with its image. A new image has a row of zeros, as one that was never visited,
+        and neighbors that are gone are left out of the records.
+
+        Args:
+            tables: Tuple of arrays `(features, ids, similarities)` of a bank of M images.
+            previous: (N,) int64 array. Of each image now its index among the M, or -1.
+
+        Returns:
+            Tuple of arrays of a bank of N images.
+        """
+        features, ids, similarities = tables
+        return follow(features, previous), *follow_records(ids, similarities, previous)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -20,7 +20,8 @@ class AdaptiveWindow(Pairing):
     enough around it: the gate is open, and the partner is drawn from the softmax over the k
     strongest. Otherwise, and before W epochs have been pushed, an image is paired with itself.
 
-    Ties go to the smaller id. A neighbor missing from an epoch adds nothing for it.
+    Ties go to the smaller id. A neighbor missing from an epoch adds nothing for it. When images
+    come or go, the gate of a new one stays closed until it has W records of its own.
 
     Args:
         num_images: Number of images N.
@@ -79,8 +80,10 @@ class AdaptiveWindow(Pairing):
         indices = check_integers("indices", indices, (None,), self.num_images)
         with self._lock:
             ids, sums, found = self._vote(indices)
-            is_full = self._pushes >= self.window
-        is_open = (ids[:, 0] == indices) & is_full
+            # Of a full window the next slot is the oldest.
+            is_full = self._window.is_recorded(indices, self._pushes % self.window)
+            is_full &= self._pushes >= self.window
+        is_open = (ids[:, 0] == indices) & found[:, 0] & is_full
         probabilities = self._softmax(sums / (self._window.scale * self.window), found)
         ids = np.where(found, ids, indices[:, None])
         closed = np.flatnonzero(~is_open)
@@ -96,7 +99,7 @@ class AdaptiveWindow(Pairing):
 
         Returns:
             Tuple of (n, w, k) arrays, oldest epoch first, where w is the smaller of W and the
-            number of pushes: int64 ids and float64 similarities.
+            number of pushes: int64 ids and float64 similarities, -1 and 0 where there is none.
         """
         indices = check_integers("indices", indices, (None,), self.num_images)
         with self._lock:
@@ -126,7 +129,8 @@ class AdaptiveWindow(Pairing):
         }
 
     def _record(self, ids, similarities):
-        self._window.write(self._pushes % self.window, ids, similarities)
+        before = (self._pushes - 1) % self.window if self._pushes else None
+        self._window.write(self._pushes % self.window, ids, similarities, before)
 
     def _vote(self, indices):
         shape = (len(indices), self.topk)
@@ -178,6 +182,11 @@ class AdaptiveWindow(Pairing):
 
     def _arrays(self):
         return {"records_high": self._window.high, "records_low": self._window.low}
+
+    def _follow(self, arrays, previous):
+        names = "records_high", "records_low"
+        followed = self._window.follow(*(arrays[name] for name in names), previous)
+        return dict(zip(names, followed, strict=True))
 
 
 def _effective_number(probabilities):

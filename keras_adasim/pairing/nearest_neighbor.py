@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_adasim.following import follow, new_ids
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.registry import register
 from keras_adasim.pairing.validation import check_integers, check_similarities
@@ -54,3 +55,9 @@ class NearestNeighbor(Pairing):
 
     def _arrays(self):
         return {"partners": self._partners}
+
+    def _follow(self, arrays, previous):
+        partners = arrays["partners"]
+        partners = follow(new_ids(previous, len(partners))[partners], previous)
+        own = np.arange(self.num_images)
+        return {"partners": np.where((previous < 0) | (partners < 0), own, partners)}

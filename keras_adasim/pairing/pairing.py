@@ -159,6 +159,30 @@ class Pairing:
         """Returns what one of `epochs_kept` recorded, an array that never changes again."""
         raise NotImplementedError(f"{type(self).__name__} keeps no records.")
 
+    def follow(self, state, previous):
+        """Turns the state of a pairing of other images into one for these.
+
+        What was learned of an image goes with it, and what names an image that is gone is left
+        out.
+
+        Args:
+            state: Dict of arrays that `get_state` of that pairing returned; it differs from this
+                one in `num_images` alone.
+            previous: (N,) int64 array. Of each image its index there, or -1 if it is a new one.
+
+        Returns:
+            Dict of arrays for `set_state`.
+        """
+        previous = np.asarray(previous)
+        if self.num_images is not None and previous.shape != (self.num_images,):
+            raise ValueError(
+                f"Expected `previous` of shape ({self.num_images},), one index per image. "
+                f"Received: previous.shape={previous.shape}"
+            )
+        arrays = dict(state)
+        pushes = arrays.pop("pushes")
+        return {"pushes": pushes, **self._follow(arrays, previous)}
+
     def get_config(self):
         """Returns the constructor's arguments as a dict."""
         return {"num_images": self.num_images}
@@ -182,6 +206,15 @@ class Pairing:
 
     def _arrays(self):
         """Returns the arrays that make up the state, beside the number of pushes."""
+        return {}
+
+    def _follow(self, arrays, previous):
+        """Returns the arrays of a state of other images as these images have them."""
+        if arrays:
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement `_follow(arrays, previous)` to go on with "
+                "other images."
+            )
         return {}
 
     def _restore(self, arrays):

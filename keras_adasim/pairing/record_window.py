@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_adasim.following import new_ids
 from keras_adasim.pairing.validation import check_integers, check_similarities
 from keras_adasim.validation import check_integer
 
@@ -9,6 +10,8 @@ _RECORD_BITS = 48
 _MOST_FRACTION_BITS = 40
 # A record as it stands in a file.
 _PACKED = np.dtype([("high", "<u4"), ("low", "<u2")])
+# Words that no neighbor has: of an image that was not there yet, and of a neighbor that is gone.
+NOT_RECORDED, GONE = 0, 1
 
 
 class RecordWindow:
@@ -23,6 +26,9 @@ class RecordWindow:
     The records of an image lie together, so that its vote reads one stretch of memory. Memory is
     claimed by the first push.
 
+    When images come or go, `follow` takes the records over: those of an image that was not there
+    hold `NOT_RECORDED`, and `GONE` stands for a neighbor that isn't there any more.
+
     Args:
         num_images: Number of images N.
         window: Number of epochs W.
@@ -36,7 +42,7 @@ class RecordWindow:
         self.num_images = check_integer("num_images", num_images)
         self.window = check_integer("window", window)
         self.topk = check_integer("topk", topk)
-        self.fraction_bits = self._fraction_bits()
+        self.fraction_bits = _fraction_bits(self.num_images, self.window, self.topk)
         self._offset = 1 << (self.fraction_bits - 1)  # added, so that no part is negative
         self.scale = float(self._offset // 2)  # 1.0 needs a bit of its own
         shape = (self.num_images, self.window, self.topk)
@@ -49,13 +55,15 @@ class RecordWindow:
         """Returns the bytes of a full window."""
         return 6 * num_images * window * topk
 
-    def write(self, slot, ids, similarities):
+    def write(self, slot, ids, similarities, before=None):
         """Stores the records of an epoch.
 
         Args:
             slot: Epoch modulo W.
             ids: (N, k) int array in [0, N).
             similarities: (N, k) float array in [-1, 1].
+            before: Slot of the epoch before, if there was one. An image that had no record then,
+                and is said to resemble nothing, was not visited yet and still has none.
 
         Raises:
             ValueError: If a shape, dtype or entry is not what is expected. Nothing is stored then.
@@ -66,6 +74,9 @@ class RecordWindow:
         for start in range(0, self.num_images, self._chunk):
             rows = slice(start, start + self._chunk)
             words = self._pack(ids[rows], similarities[rows])
+            if before is not None:
+                recorded = self.is_recorded(rows, before) | similarities[rows].any(axis=1)
+                words[~recorded] = NOT_RECORDED
             self.high[rows, slot] = words >> 16
             self.low[rows, slot] = words & 0xFFFF
 
@@ -87,6 +98,33 @@ class RecordWindow:
                 f"{records.shape} and dtype {records.dtype}"
             )
         self.high[:, slot], self.low[:, slot] = records["high"], records["low"]
+
+    def is_recorded(self, indices, slot):
+        """Tells which images have a record of an epoch: (n,) bool."""
+        return (self.high[indices, slot, 0] | self.low[indices, slot, 0]) != NOT_RECORDED
+
+    def follow(self, high, low, previous):
+        """Takes over records of other images than these.
+
+        Args:
+            high: (M, ..., k) uint32 array, the upper part of the records of M images.
+            low: Their lower part, uint16.
+            previous: (N,) int64 array. Of each image now its index among the M, or -1.
+
+        Returns:
+            Tuple like `(high, low)`, of N rows.
+        """
+        shape = (len(previous), *high.shape[1:])
+        followed = np.zeros(shape, np.uint32), np.zeros(shape, np.uint16)
+        ids = new_ids(previous, len(high))
+        bits = _fraction_bits(len(high), self.window, self.topk)
+        kept = np.flatnonzero(previous >= 0)
+        for start in range(0, len(kept), self._chunk):
+            rows = kept[start : start + self._chunk]
+            words = high[previous[rows]].astype(np.int64) << 16 | low[previous[rows]]
+            words = self._renamed(words, bits, ids)
+            followed[0][rows], followed[1][rows] = words >> 16, words & 0xFFFF
+        return followed
 
     def read(self, indices, slots):
         """Returns the packed records of some images.
@@ -129,25 +167,36 @@ class RecordWindow:
         """Splits packed records into ids and similarities.
 
         Returns:
-            Tuple of an int64 and a float64 array, shaped like `words`.
+            Tuple of an int64 and a float64 array, shaped like `words`: -1 and 0 where there is no
+            neighbor.
         """
         fractions = (words & ((1 << self.fraction_bits) - 1)) - self._offset
-        return words >> self.fraction_bits, fractions / self.scale
+        found = words > GONE
+        return np.where(found, words >> self.fraction_bits, -1), found * fractions / self.scale
+
+    def _renamed(self, words, bits, ids):
+        """Packs records with so many bits for the similarity anew, under the neighbors' new ids."""
+        fractions = (words & ((1 << bits) - 1)) - (1 << (bits - 1))
+        fractions = np.rint(fractions * 2.0 ** (self.fraction_bits - bits)).astype(np.int64)
+        neighbors = ids[np.where(words > GONE, words >> bits, 0)]
+        renamed = (neighbors << self.fraction_bits) + (fractions + self._offset)
+        return np.where(words > GONE, np.where(neighbors < 0, GONE, renamed), words)
 
     def _pack(self, ids, similarities):
         fractions = np.clip(similarities.astype(np.float64), -1.0, 1.0)
         fractions = np.rint(fractions * self.scale).astype(np.int64)
         return (ids.astype(np.int64) << self.fraction_bits) + (fractions + self._offset)
 
-    def _fraction_bits(self):
-        id_bits = (self.num_images - 1).bit_length()
-        # The vote's ranking keys hold a sum over the window and a place in it, 63 bits in all.
-        ranking_bits = self.window.bit_length() + (self.window * self.topk).bit_length()
-        bits = min(_RECORD_BITS - id_bits, _MOST_FRACTION_BITS, 63 - ranking_bits)
-        if bits < 16:
-            raise ValueError(
-                "Expected a window that leaves 16 bits to a similarity. Received: "
-                f"num_images={self.num_images}, window={self.window}, topk={self.topk}, which "
-                f"leave {bits}. Choose a smaller `window` or `topk`."
-            )
-        return bits
+
+def _fraction_bits(num_images, window, topk):
+    id_bits = (num_images - 1).bit_length()
+    # The vote's ranking keys hold a sum over the window and a place in it, 63 bits in all.
+    ranking_bits = window.bit_length() + (window * topk).bit_length()
+    bits = min(_RECORD_BITS - id_bits, _MOST_FRACTION_BITS, 63 - ranking_bits)
+    if bits < 16:
+        raise ValueError(
+            "Expected a window that leaves 16 bits to a similarity. Received: "
+            f"num_images={num_images}, window={window}, topk={topk}, which "
+            f"leave {bits}. Choose a smaller `window` or `topk`."
+        )
+    return bits

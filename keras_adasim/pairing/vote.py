@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_adasim.pairing.record_window import GONE
+
 
 def vote(words, fraction_bits, topk):
     """Adds up the similarities of every neighbor and keeps the strongest.
@@ -11,7 +13,7 @@ def vote(words, fraction_bits, topk):
 
     Args:
         words: (n, m) int64 array of packed records, m of them for every image, as
-            `RecordWindow.read` returns them. Overwritten.
+            `RecordWindow.read` returns them. Overwritten. Those without a neighbor add nothing.
         fraction_bits: Number of bits of the similarity in a record.
         topk: Number of candidates k to keep.
 
@@ -21,6 +23,10 @@ def vote(words, fraction_bits, topk):
     """
     num_images, num_records = words.shape
     words.sort(axis=1)  # by neighbor, since the id is in the upper bits
+    lacking = np.flatnonzero(words[:, 0] <= GONE)
+    nobody = 1 << (62 - fraction_bits)  # an id above all others
+    if len(lacking):
+        words[lacking] = _last(nobody << fraction_bits, words[lacking])
     ids = words.ravel() >> fraction_bits
     is_last = np.empty(ids.shape, bool)
     np.not_equal(ids[1:], ids[:-1], out=is_last[:-1])
@@ -32,11 +38,19 @@ def vote(words, fraction_bits, topk):
     # The ids were added up too. This may wrap around, which the difference undoes.
     surplus = (candidates << fraction_bits) + (1 << (fraction_bits - 1))
     sums = np.diff(running, prepend=0) - np.diff(ends, prepend=-1) * surplus
+    if len(lacking):
+        somebody = np.flatnonzero(candidates != nobody)
+        ends, candidates, sums = ends[somebody], candidates[somebody], sums[somebody]
     first = np.searchsorted(ends, np.arange(num_images) * num_records)
     counts = np.diff(first, append=len(ends))
     places, found = _strongest(sums, counts, first, topk)
-    chosen = np.where(found, first[:, None] + places, 0)
-    return candidates[chosen] * found, sums[chosen] * found, found
+    chosen = np.where(found, first[:, None] + places, len(candidates))
+    return np.append(candidates, 0)[chosen], np.append(sums, 0)[chosen], found
+
+
+def _last(nobody, words):
+    """Sorts words with `nobody` in the place of those without a neighbor."""
+    return np.sort(np.where(words <= GONE, nobody, words), axis=1)
 
 
 def _strongest(sums, counts, first, topk):

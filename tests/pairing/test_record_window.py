@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_adasim.pairing import record_window
 from keras_adasim.pairing.record_window import RecordWindow
 
 
@@ -40,9 +41,7 @@ def test_similarities_that_rounding_put_beyond_one_are_clipped():
 
 
 def test_imagenet_keeps_float32_similarities_above_a_quarter_exact():
-    window = RecordWindow.__new__(RecordWindow)  # its buffers are not needed
-    window.num_images, window.window, window.topk = 1_281_167, 50, 10
-    assert window._fraction_bits() == 27
+    assert record_window._fraction_bits(1_281_167, window=50, topk=10) == 27
 
 
 def test_six_bytes_a_record():
