@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_adasim.callbacks.view_features import ViewFeatures
+from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.label_free import alignment, alpha_req, rank_me, uniformity
 from keras_adasim.evaluation.neighborhoods import neighbor_churn, neighbor_purity
@@ -114,13 +115,17 @@ class Measures(keras.callbacks.Callback):
             images = model.bank.num_images
         self._check(images)
         if self.source is not None:
-            self._images = self._sample(len(self.source), self.max_images)
+            # By key, so that one image more or less changes the sample by one; in order, for the
+            # disk's sake.
+            drawn = checked_keys(self.source).shuffled(self.seed)
+            self._images = np.sort(drawn[: self.max_images])
             if getattr(model.augment, "crops", None) is not None:  # Not a layer of one's own.
                 self._view_features = ViewFeatures(
                     model, self.source, self._images, self.batch_size, self.seed
                 )
         if model.bank is not None:
-            self._recorded = self._sample(model.bank.num_images, MAX_RECORDS)
+            drawn = np.random.default_rng(self.seed).permutation(model.bank.num_images)
+            self._recorded = np.sort(drawn[:MAX_RECORDS])
 
     def on_train_begin(self, logs=None):
         """Forgets the records of an earlier `fit`."""
@@ -203,10 +208,6 @@ class Measures(keras.callbacks.Callback):
     def _is_due(self, epoch):
         last = epoch + 1 == self.params.get("epochs")
         return last or (epoch + 1) % self.every == 0
-
-    def _sample(self, count, at_most):
-        """Sorted, for the disk's sake."""
-        return np.sort(np.random.default_rng(self.seed).permutation(count)[:at_most])
 
     def _sampled(self, records):
         return tuple(table[self._recorded] for table in records)

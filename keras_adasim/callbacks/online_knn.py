@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
 from keras_adasim.validation import check_integer
@@ -23,7 +24,8 @@ class OnlineKNN(keras.callbacks.Callback):
         batch_size: Images embedded at a time.
         image_size: Side in pixels that images are resized to; None if they share a size.
         held_out: Share of `train_source`, used without `test_source`.
-        seed: Seed of both draws.
+        seed: Seed of both draws, which one image more or less changes by one: images are drawn by
+            their keys.
         temperature: Temperature of the votes.
         leave_one_out: Whether, without `test_source`, each image drawn is classified by all
             others instead: steadier with few images, of which none is held out.
@@ -132,10 +134,10 @@ class OnlineKNN(keras.callbacks.Callback):
 
 
 def _draw(name, source, max_images, seed):
-    """Indices of the images used, in random order."""
+    """Indices of the images used, in random order, by key."""
     if source.labels is None:
         raise ValueError(
             f"Expected `{name}` with labels, which k-NN compares. Received: {name}.labels=None. "
             "Sort the images into one folder per class, or leave OnlineKNN out."
         )
-    return np.random.default_rng(seed).permutation(len(source))[:max_images]
+    return checked_keys(source).shuffled(seed)[:max_images]

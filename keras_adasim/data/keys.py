@@ -131,18 +131,22 @@ class Keys:
             waiting = waiting[~same]
             place[waiting] += 1
 
-    def hashes(self, seed=0):
-        """Hashes every key by itself.
+    def hashes(self):
+        """Returns hashes of the keys, each by itself: (N,) uint64 array."""
+        return self._hashes
+
+    def shuffled(self, seed):
+        """Draws an order in which a key stands before another, whatever others there are.
+
+        The first n of it are a sample that one more key changes by one.
 
         Args:
-            seed: Non-negative integer; another one gives unrelated hashes.
+            seed: Non-negative integer.
 
         Returns:
-            (N,) uint64 array.
+            (N,) int64 array of indices.
         """
-        if seed:
-            return _mix(self._hashes + _mix(np.full(1, seed, np.uint64)))
-        return self._hashes
+        return np.argsort(_mix(self._hashes ^ _mix(np.full(1, seed + 1, np.uint64))))
 
     def _set(self, buffer, offsets):
         self._bytes, self._offsets = buffer, offsets.astype(np.int64, copy=False)
@@ -215,13 +219,20 @@ def numbered(names):
         yield name if seen[name] == 1 else f"{name}#{seen[name]}"
 
 
+def place_keys(count):
+    """Names images by their places, which is true while they keep their order."""
+    return Keys(f"image {index}" for index in range(count))
+
+
 def checked_keys(source):
-    """Returns the keys of a source.
+    """Returns the keys of a source; the images' places if it has none.
 
     Raises:
         ValueError: If there isn't one for every image.
     """
-    keys = source.keys if isinstance(source.keys, Keys) else Keys(source.keys)
+    keys = getattr(source, "keys", None)
+    keys = place_keys(len(source)) if keys is None else keys
+    keys = keys if isinstance(keys, Keys) else Keys(keys)
     if len(keys) != len(source):
         raise ValueError(
             f"Expected `keys` of {type(source).__name__} to be one for each of the {len(source)} "

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_adasim.data.careful_decode import decode_carefully, is_upright_jpeg
 from keras_adasim.data.decode import decode_image, is_plain
-from keras_adasim.data.keys import Keys
+from keras_adasim.data.keys import place_keys
 
 
 class Source:
@@ -77,7 +77,7 @@ class Source:
         is the image's place, which is true only while the images keep their order: override it, or
         set it to `Keys` of names, where a list of images may change.
         """
-        return Keys(f"image {index}" for index in range(len(self)))
+        return place_keys(len(self))
 
     def fingerprints(self):
         """Tells cheaply which images have changed under their keys.

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_adasim import data
+from keras_adasim.data.keys import checked_keys
 
 # Decoded images above this many bytes stay on disk.
 MEMORY_LIMIT = 4 * 2**30
@@ -30,7 +31,7 @@ def open_sources(images, test_images, channels, limit, seed):
     if test is not None and train.labels is not None:
         test.checked_labels()
     if limit:
-        train = data.Subset(train, _draw(len(train), limit, seed))
+        train = data.Subset(train, _draw(train, limit, seed))
     return train, test
 
 
@@ -48,10 +49,11 @@ def _open(name, images, channels):
     return data.open_splits(images, channels)
 
 
-def _draw(num_images, limit, seed):
-    if not 0 < limit <= num_images:
-        raise ValueError(f"Expected `limit` from 1 to {num_images}. Received: limit={limit}")
-    return np.sort(np.random.default_rng(seed).permutation(num_images)[:limit])
+def _draw(source, limit, seed):
+    """By key, so that one image more or less changes the draw by one."""
+    if not 0 < limit <= len(source):
+        raise ValueError(f"Expected `limit` from 1 to {len(source)}. Received: limit={limit}")
+    return np.sort(checked_keys(source).shuffled(seed)[:limit])
 
 
 def keep_in_memory(source, in_memory):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_adasim.callbacks import EpochLog, OnlineKNN
+from keras_adasim.data import ArraySource
 from keras_adasim.evaluation import leave_one_out_accuracy
 from tests.callbacks.models import Watched, fit, source
 
@@ -157,3 +158,17 @@ def test_sources_without_labels():
         OnlineKNN(unlabeled)
     with pytest.raises(ValueError, match=r"`test_source` with labels.*leave OnlineKNN out"):
         OnlineKNN(_colors(60), unlabeled)
+
+
+def test_one_image_more_changes_the_draws_by_one():
+    """Images were drawn by their places: with another one in front of them all draws changed."""
+    images = np.arange(41 * 12, dtype=np.uint8).reshape(41, 2, 2, 3)
+    labels = np.arange(41) % 3
+    drawn = []
+    for those in (slice(None), slice(1, None)):
+        knn = OnlineKNN(ArraySource(images[those], labels[those]), k=3, max_images=20, seed=4)
+        shift = those.start or 0
+        drawn.append([set(knn._train + shift), set(knn._test + shift)])
+    for more, fewer in zip(*drawn, strict=True):
+        assert len(more) == len(fewer)
+        assert len(more - fewer) <= 1

@@ -73,11 +73,26 @@ def test_keys_are_found_where_they_are(collide, monkeypatch):
 
 
 def test_a_hash_is_of_the_key_alone():
-    keys = Keys(NAMES)
-    for seed in (0, 7):
-        alone = [Keys([name]).hashes(seed)[0] for name in NAMES]
-        np.testing.assert_array_equal(keys.hashes(seed), alone)
-    assert not np.intersect1d(keys.hashes(), keys.hashes(1)).size
+    alone = [Keys([name]).hashes()[0] for name in NAMES]
+    np.testing.assert_array_equal(Keys(NAMES).hashes(), alone)
+
+
+def test_one_key_more_changes_a_sample_by_one():
+    rng = np.random.default_rng(1)
+    names = some_names(101, rng)
+    for seed in range(5):
+        drawn = [names[i] for i in Keys(names).shuffled(seed)]
+        assert sorted(drawn) == sorted(names)
+        # The others stay in their order, wherever they stand.
+        fewer = list(rng.permutation(names[:-1]))
+        assert [fewer[i] for i in Keys(fewer).shuffled(seed)] == [
+            n for n in drawn if n != names[-1]
+        ]
+    orders = np.array([np.argsort(Keys(names).shuffled(seed)) for seed in range(200)])
+    # Each is as likely to be among the first ten as any other: within five standard deviations.
+    counts = np.count_nonzero(orders < 10, axis=0)
+    assert abs(counts - 200 * 10 / 101).max() < 5 * np.sqrt(200 * 10 / 101 * 91 / 101)
+    assert abs(np.corrcoef(orders)[np.triu_indices(200, 1)].mean()) < 0.01
 
 
 def test_a_key_that_is_no_string_and_damaged_arrays_are_refused():
