@@ -4,7 +4,6 @@ from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.array_source import ArraySource
 from keras_adasim.data.image_folder import ImageFolder
 from keras_adasim.data.joined_source import JoinedSource
-from keras_adasim.data.keys import Keys
 from keras_adasim.data.load_in_memory import DifferentSizesError, load_in_memory
 from keras_adasim.data.open_folder import open_folder
 from keras_adasim.data.open_splits import open_splits
@@ -13,6 +12,7 @@ from keras_adasim.data.source import Source
 from keras_adasim.data.subset import Subset
 from keras_adasim.data.tfds_source import TfdsSource
 from keras_adasim.data.tfds_splits import tfds_splits
+from keras_adasim.keys import Keys
 
 __all__ = [
     "ArrayFolder",

@@ -9,10 +9,10 @@ import tensorflow as tf
 from absl import logging
 
 from keras_adasim.data.file_fingerprints import file_fingerprints
-from keras_adasim.data.keys import Keys
 from keras_adasim.data.listing import Listing, printable, some_names
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
+from keras_adasim.keys import Keys
 from keras_adasim.validation import check_integer
 
 

@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim.data.keys import Keys, checked_keys, numbered
+from keras_adasim.data.keys import checked_keys, numbered
 from keras_adasim.data.source import Source
+from keras_adasim.keys import Keys
 
 
 class Subset(Source):

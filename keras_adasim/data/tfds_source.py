@@ -8,9 +8,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_adasim.data.file_fingerprints import file_fingerprints
-from keras_adasim.data.keys import Keys
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
+from keras_adasim.keys import Keys
 
 _RECORDS_AT_ONCE = 1024
 

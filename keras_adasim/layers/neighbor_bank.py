@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.following import follow, follow_records
+from keras_adasim.keys import Keys, as_keys
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.layers.preprocessing import l2_normalize
@@ -33,6 +34,8 @@ class NeighborBank(keras.layers.Layer):
         feature_dim: Size of a feature D.
         topk: Number of neighbors k recorded per image.
         chunk_size: Number of rows compared at a time, which bounds the memory of a look-up.
+        keys: Names of the images, a source's `keys`, or None. They are saved with the tables; with
+            them a saved model can go on with other images: `SelfDistillation.follow`.
 
     Attributes:
         features: Float32 (N, D), L2-normalized rows, zero before the first visit.
@@ -56,12 +59,13 @@ class NeighborBank(keras.layers.Layer):
         ```
     """
 
-    def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, **kwargs):
+    def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, keys=None, **kwargs):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
         self.num_images = num_images = check_integer("num_images", num_images)
         self.feature_dim = feature_dim = check_integer("feature_dim", feature_dim)
         self.topk = topk = check_integer("topk", topk)
         self.chunk_size = check_integer("chunk_size", chunk_size)
+        self.keys = None if keys is None else as_keys(keys, num_images)
         if topk > num_images:
             raise ValueError(
                 f"Expected `topk` to be at most `num_images`: a bank of {num_images} rows has no "
@@ -145,6 +149,31 @@ class NeighborBank(keras.layers.Layer):
     def rows(self, indices):
         """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
         return tf.gather(self.features, indices).numpy()
+
+    def save_own_variables(self, store):
+        """Puts the keys beside the tables."""
+        super().save_own_variables(store)
+        for name, array in ({} if self.keys is None else self.keys.to_arrays("keys_")).items():
+            store[name] = array
+
+    def load_own_variables(self, store):
+        """Reads the tables, and the keys where there are some.
+
+        Raises:
+            ValueError: If the keys are not those that the bank was given.
+        """
+        arrays = {name: store[name] for name in store.keys()}  # noqa: SIM118
+        found = {name: arrays.pop(name) for name in list(arrays) if name.startswith("keys_")}
+        if found:
+            keys = as_keys(Keys.from_arrays(found, "keys_"), self.num_images)
+            if self.keys not in (None, keys):
+                raise ValueError(
+                    "Expected a bank of the images whose keys `NeighborBank` was given. Received: "
+                    f"other keys, {keys[0]!r} and so on. Load it without, and let "
+                    "`SelfDistillation.follow` bring it to the images there are now."
+                )
+            self.keys = keys
+        super().load_own_variables(arrays)
 
     @staticmethod
     def follow(tables, previous):

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_adasim.data.keys import checked_keys
 from keras_adasim.layers.preprocessing import LARGEST_FLOAT, assert_range
 from keras_adasim.models.teacher import all_layers, has_batch_normalization
 from keras_adasim.validation import check_integer
@@ -65,6 +66,7 @@ def check_arguments(model):
             f"`{name}` needs the neighbors that a bank finds. Received: bank=None. "
             "Pass `bank=NeighborBank(num_images, feature_dim)`."
         )
+    remembered_keys(model)
     if model.bank is None:
         return
     for what, expected, received in (
@@ -77,6 +79,22 @@ def check_arguments(model):
                 f"Expected `bank` with {what}={expected}, as the backbone and `{name}` have "
                 f"it. Received: bank.{what}={received}"
             )
+
+
+def remembered_keys(model):
+    """The keys of the images that pairing and bank remember, or None.
+
+    Raises:
+        ValueError: If those of the two differ.
+    """
+    known = [getattr(part, "keys", None) for part in (model.pairing, model.bank)]
+    known = [keys for keys in known if keys is not None]
+    if len(known) == 2 and known[0] != known[1]:
+        raise ValueError(
+            "Expected `pairing` and `bank` with the same `keys`, those of one source. Received: "
+            f"{len(known[0])} and {len(known[1])} keys that differ"
+        )
+    return known[0] if known else None
 
 
 def _check_augment(model):
@@ -264,6 +282,13 @@ def _check_pairs(model, dataset, steps_per_epoch):
         raise ValueError(
             f"Expected a data set of {model.bank.num_images} images, one for every row of the "
             f"bank. Received: {len(dataset.source)} images"
+        )
+    keys = remembered_keys(model)
+    if keys is not None and keys != checked_keys(dataset.source):
+        raise ValueError(
+            "Expected a data set of the images that the model remembers, in their order, or its "
+            "rows would be other images'. Received: a source with other keys. Call "
+            "`model.follow(source.keys)`, and make the data set afterwards."
         )
     if steps_per_epoch not in (None, len(dataset)):
         raise ValueError(

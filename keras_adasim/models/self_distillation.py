@@ -7,6 +7,7 @@ from keras_adasim.augment import DINOAugment, MultiCrop
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 from keras_adasim.models import checks
 from keras_adasim.models.embedding import Embedding
+from keras_adasim.models.following import Following
 from keras_adasim.models.serialization import Serialization
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
@@ -19,7 +20,7 @@ from keras_adasim.validation import check_integer, check_not_begun
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class SelfDistillation(Embedding, Serialization, TrainingLoop, keras.Model):
+class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.Model):
     """A student learns from its own moving average, and from images that resemble each other.
 
     Calling the model returns what the teacher's backbone says of images. Training it takes a

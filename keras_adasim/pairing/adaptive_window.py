@@ -29,6 +29,7 @@ class AdaptiveWindow(Pairing):
         topk: Number of neighbors k in a record, and of candidates.
         temperature: Temperature of the softmax. 0 pairs every image with itself.
         seed: Seed of the draws.
+        keys: Names of the images, kept with the state, or None; see `Pairing`.
 
     Reference:
         - [AdaSim](https://github.com/tileb1/AdaSim), `DatasetFolderAdaSim.__getitem__`; the tie
@@ -52,8 +53,8 @@ class AdaptiveWindow(Pairing):
     # and a request for all images does not need memory for all records.
     _vote_chunk = 256
 
-    def __init__(self, num_images, window=50, topk=10, temperature=1e-3, seed=0):
-        super().__init__(num_images)
+    def __init__(self, num_images, window=50, topk=10, temperature=1e-3, seed=0, keys=None):
+        super().__init__(num_images, keys)
         self.window = check_integer("window", window)
         self.topk = check_integer("topk", topk)
         self.seed = check_integer("seed", seed, minimum=0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_adasim.following import follow
 from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.registry import register
@@ -17,11 +18,13 @@ class LabelOracle(Pairing):
     enough, since no bank is needed.
 
     The labels are part of the state and not of the config, which would otherwise hold a number
-    per image. An oracle from a config pairs every image with itself until `set_state`.
+    per image. An oracle from a config pairs every image with itself until `set_state`, and then
+    those that come later.
 
     Args:
         labels: (N,) int array.
         seed: Seed of the draws.
+        keys: Names of the images, kept with the state, or None; see `Pairing`.
 
     Example:
         ```python
@@ -31,16 +34,17 @@ class LabelOracle(Pairing):
         ```
     """
 
-    def __init__(self, labels, seed=0):
+    def __init__(self, labels, seed=0, keys=None):
         labels = np.asarray(labels)
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or not labels.size:
             raise ValueError(
                 "Expected `labels` to be a non-empty vector of integers, one for every image. "
                 f"Received: labels of shape {labels.shape} and dtype {labels.dtype}"
             )
-        super().__init__(labels.size)
+        super().__init__(labels.size, keys)
         self.seed = check_integer("seed", seed, minimum=0)
         self._set_labels(labels.astype(np.int64))
+        self._knows_labels = True
 
     def get_config(self):
         """Returns the number of images and the seed; the labels are in the state."""
@@ -50,7 +54,9 @@ class LabelOracle(Pairing):
     def from_config(cls, config):
         """Builds an oracle whose labels are all different, until `set_state` brings its own."""
         num_images = check_integer("num_images", config["num_images"])
-        return cls(np.arange(num_images), config["seed"])
+        oracle = cls(np.arange(num_images), config["seed"])
+        oracle._knows_labels = False
+        return oracle
 
     def _set_labels(self, labels):
         self._labels = labels
@@ -70,6 +76,10 @@ class LabelOracle(Pairing):
 
     def _restore(self, arrays):
         self._set_labels(arrays["labels"].copy())
+        self._knows_labels = True
 
     def _follow(self, arrays, previous):
-        return self._arrays()  # The labels of the images now.
+        if self._knows_labels:
+            return self._arrays()  # The labels of the images now.
+        none = arrays["labels"].max() + 1 + np.arange(len(previous))
+        return {"labels": np.where(previous < 0, none, follow(arrays["labels"], previous))}

@@ -21,6 +21,7 @@ class NearestNeighbor(Pairing):
     Args:
         num_images: Number of images N.
         topk: Number of neighbors k in a record.
+        keys: Names of the images, kept with the state, or None; see `Pairing`.
 
     Example:
         ```python
@@ -32,8 +33,8 @@ class NearestNeighbor(Pairing):
 
     needs_neighbors = True
 
-    def __init__(self, num_images, topk=10):
-        super().__init__(num_images)
+    def __init__(self, num_images, topk=10, keys=None):
+        super().__init__(num_images, keys)
         self.topk = check_integer("topk", topk)
         self._partners = np.arange(self.num_images)
 

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+from keras_adasim.keys import Keys, as_keys
 from keras_adasim.pairing.validation import check_integers
 from keras_adasim.validation import check_integer
 
@@ -20,6 +21,8 @@ class Pairing:
 
     Args:
         num_images: Number of images of the data set, or None if the pairing serves any number.
+        keys: Their names, a source's `keys`, which are kept with the state. With them a saved model
+            can go on with other images: `SelfDistillation.follow`.
 
     Attributes:
         needs_neighbors: Whether `push` needs the records of a bank.
@@ -42,8 +45,9 @@ class Pairing:
     # Images that are looked at together when all of them are.
     _chunk = 65536
 
-    def __init__(self, num_images=None):
+    def __init__(self, num_images=None, keys=None):
         self.num_images = None if num_images is None else check_integer("num_images", num_images)
+        self.keys = None if keys is None else as_keys(keys, self.num_images)
         self._pushes = 0
         self._lock = threading.RLock()
         self._forget()
@@ -111,7 +115,8 @@ class Pairing:
         with self._lock:
             state = {"pushes": np.asarray(self._pushes, np.int64)}
             names = [name for name in self._arrays() if records or name not in self._record_arrays]
-            return state | {name: self._arrays()[name].copy() for name in names}
+            state |= {name: self._arrays()[name].copy() for name in names}
+            return state | ({} if self.keys is None else self.keys.to_arrays("keys_"))
 
     def set_state(self, state, records=None):
         """Restores what `get_state` returned.
@@ -121,8 +126,11 @@ class Pairing:
             records: Function that returns what `epoch_records` did, for a state without records.
 
         Raises:
-            ValueError: If a name, shape or dtype is not that of this pairing.
+            ValueError: If a name, shape or dtype is not that of this pairing, or the keys are
+                others.
         """
+        state = dict(state)
+        keys = self._checked_keys(state)
         expected = {"pushes": np.asarray(0, np.int64)} | self._arrays()
         for name in self._record_arrays if records else ():
             del expected[name]
@@ -142,22 +150,10 @@ class Pairing:
         pushes = check_integer("state['pushes']", int(arrays.pop("pushes")), minimum=0)
         with self._lock:
             self._restore(arrays)
-            self._pushes = pushes
+            self._pushes, self.keys = pushes, keys
             for epoch in self.epochs_kept() if records else ():
                 self._restore_epoch(epoch, records(epoch))
             self._forget()
-
-    def shapes(self):
-        """Dict of the names of the state's arrays to their shapes."""
-        return {name: list(array.shape) for name, array in self._arrays().items()}
-
-    def epochs_kept(self):
-        """Numbers of the pushes whose records decide coming partners: a range."""
-        return range(0)
-
-    def epoch_records(self, epoch):
-        """Returns what one of `epochs_kept` recorded, an array that never changes again."""
-        raise NotImplementedError(f"{type(self).__name__} keeps no records.")
 
     def follow(self, state, previous):
         """Turns the state of a pairing of other images into one for these.
@@ -179,9 +175,21 @@ class Pairing:
                 f"Expected `previous` of shape ({self.num_images},), one index per image. "
                 f"Received: previous.shape={previous.shape}"
             )
-        arrays = dict(state)
+        arrays = {name: value for name, value in state.items() if not name.startswith("keys_")}
         pushes = arrays.pop("pushes")
         return {"pushes": pushes, **self._follow(arrays, previous)}
+
+    def shapes(self):
+        """Dict of the names of the state's arrays to their shapes."""
+        return {name: list(array.shape) for name, array in self._arrays().items()}
+
+    def epochs_kept(self):
+        """Numbers of the pushes whose records decide coming partners: a range."""
+        return range(0)
+
+    def epoch_records(self, epoch):
+        """Returns what one of `epochs_kept` recorded, an array that never changes again."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no records.")
 
     def get_config(self):
         """Returns the constructor's arguments as a dict."""
@@ -207,6 +215,20 @@ class Pairing:
     def _arrays(self):
         """Returns the arrays that make up the state, beside the number of pushes."""
         return {}
+
+    def _checked_keys(self, state):
+        """Takes the keys out of a state: those of this pairing, if it has some."""
+        found = {name: state.pop(name) for name in list(state) if name.startswith("keys_")}
+        if not found:
+            return self.keys
+        keys = as_keys(Keys.from_arrays(found, "keys_"), self.num_images)
+        if self.keys not in (None, keys):
+            raise ValueError(
+                f"Expected `state` of the images whose keys {type(self).__name__} was given. "
+                f"Received: other keys, {keys[0]!r} and so on. Load it without, and let "
+                "`SelfDistillation.follow` bring it to the images there are now."
+            )
+        return keys
 
     def _follow(self, arrays, previous):
         """Returns the arrays of a state of other images as these images have them."""

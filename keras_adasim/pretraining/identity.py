@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.file_fingerprints import SIZE, SIZE_AND_TIME
-from keras_adasim.data.keys import Keys, checked_keys
+from keras_adasim.data.keys import checked_keys
 from keras_adasim.files import write_file
+from keras_adasim.keys import Keys
 
 # Images whose content is looked at, spread over the set.
 SAMPLES = 256
