@@ -3,6 +3,7 @@
 from keras_adasim.data.array_folder import ArrayFolder
 from keras_adasim.data.array_source import ArraySource
 from keras_adasim.data.image_folder import ImageFolder
+from keras_adasim.data.inventory import Inventory
 from keras_adasim.data.joined_source import JoinedSource
 from keras_adasim.data.load_in_memory import DifferentSizesError, load_in_memory
 from keras_adasim.data.open_folder import open_folder
@@ -19,6 +20,7 @@ __all__ = [
     "ArraySource",
     "DifferentSizesError",
     "ImageFolder",
+    "Inventory",
     "JoinedSource",
     "Keys",
     "PairDataset",

@@ -1,96 +1,15 @@
-"""Which images a run was started with, and what has become of them."""
+"""What has become of images between two inventories of a set."""
 
 import hashlib
-import io
-import zipfile
 
 import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.file_fingerprints import SIZE, SIZE_AND_TIME
-from keras_adasim.data.keys import checked_keys
-from keras_adasim.files import write_file
-from keras_adasim.keys import Keys
 
-# Images whose content is looked at, spread over the set.
-SAMPLES = 256
-# New images that are read to find out whether one of those samples is among them.
+# New images that are read to find out whether one of known content is among them.
 _MOST_READ = 1024
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
-class Inventory:
-    """The images of a set by key and fingerprint, and of a sample by content.
-
-    Args:
-        keys: `Keys` of N images.
-        fingerprints: (N,) uint64 array.
-        sample: (n,) int64 array, the images whose content is known.
-        contents: (n,) uint64 array, hashes of their content.
-        channels: Channels of the images.
-    """
-
-    def __init__(self, keys, fingerprints, sample, contents, channels):
-        self.keys = keys
-        self.fingerprints = fingerprints
-        self.sample = sample
-        self.contents = contents
-        self.channels = channels
-
-    @classmethod
-    def of(cls, source):
-        """Takes the inventory of a source, which reads the samples alone."""
-        sample = np.unique(np.linspace(0, len(source) - 1, SAMPLES, dtype=np.int64))
-        keys, fingerprints = checked_keys(source), np.asarray(source.fingerprints(), np.uint64)
-        return cls(keys, fingerprints, sample, contents_of(source, sample), source.channels)
-
-    @classmethod
-    def load(cls, path):
-        """Reads what `save` wrote.
-
-        Raises:
-            ValueError: If the file is damaged, or no inventory.
-            OSError: If it can't be read.
-        """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as content:
-                arrays = dict(content)
-            keys = Keys.from_arrays(arrays)
-            parts = [arrays[name] for name in ("fingerprints", "sample", "contents")]
-            return cls(keys, *parts, int(arrays["channels"]))
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"Expected {path} to be the list of a run's images. Received: a file that is "
-                f"damaged ({error}). Choose another `out`, or start anew with `fresh`."
-            ) from error
-
-    def save(self, path):
-        """Writes it as one file."""
-        buffer = io.BytesIO()
-        parts = {name: getattr(self, name) for name in ("fingerprints", "sample", "contents")}
-        np.savez(buffer, **self.keys.to_arrays(), **parts, channels=self.channels)
-        write_file(path, buffer.getbuffer())
-
-    def digits(self):
-        """16 hexadecimal digits that depend on number and content, as far as it is known."""
-        digest = hashlib.sha256(str((len(self.keys), self.channels)).encode())
-        digest.update(self.contents.tobytes())
-        return digest.hexdigest()[:16]
-
-
-def contents_of(source, indices):
-    """Hashes of the bytes of files, or of pixels: (n,) uint64 array; 0 of what can't be read."""
-    hashes = np.zeros(len(indices), np.uint64)
-    for place, index in enumerate(indices):
-        try:
-            with tf.device("CPU:0"):
-                content = source.read(tf.constant(index, tf.int64)).numpy()
-        except (tf.errors.OpError, OSError, ValueError):
-            continue
-        content = content if isinstance(content, bytes) else content.tobytes()
-        digest = hashlib.blake2b(content, digest_size=8).digest()
-        hashes[place] = int.from_bytes(digest, "little")
-    return hashes
 
 
 class Changes:
@@ -130,7 +49,7 @@ class Changes:
         return f"{', '.join(counts) or 'in another order'}, of {self.num_before:,} images"
 
 
-def compare(before, now, source):
+def compare(before, now):
     """Finds out which images now are those of an earlier inventory.
 
     An image is the same if its key and its fingerprint are. Where most files have another number
@@ -141,24 +60,38 @@ def compare(before, now, source):
 
     Args:
         before: The `Inventory` of M images.
-        now: That of `source`, N images.
-        source: The source, of which some images are read.
+        now: That of N images, of whose source some are read.
 
     Returns:
         `Changes`.
     """
-    search = _Search(before, now, source)
+    search = _Search(before, now)
     search.look_under_their_keys()
     search.look_under_other_keys()
     search.look_for_rewritten()
     return search.changes()
 
 
+def contents_of(source, indices):
+    """Hashes of the bytes of files, or of pixels: (n,) uint64 array; 0 of what can't be read."""
+    hashes = np.zeros(len(indices), np.uint64)
+    for place, index in enumerate(indices):
+        try:
+            with tf.device("CPU:0"):
+                content = source.read(tf.constant(index, tf.int64)).numpy()
+        except (tf.errors.OpError, OSError, ValueError):
+            continue
+        content = content if isinstance(content, bytes) else content.tobytes()
+        digest = hashlib.blake2b(content, digest_size=8).digest()
+        hashes[place] = int.from_bytes(digest, "little")
+    return hashes
+
+
 class _Search:
     """Of each image before: `home`, the image now with its key, and `found`, itself; or -1."""
 
-    def __init__(self, before, now, source):
-        self.before, self.now, self.source = before, now, source
+    def __init__(self, before, now):
+        self.before, self.now, self.source = before, now, now.source
         self.home = now.keys.find(before.keys)
         self.found = np.full(len(self.home), -1)
         self.contents = np.zeros(len(self.home), np.uint64)  # 0 where it isn't known

@@ -11,15 +11,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_adasim.data import ArraySource, ImageFolder, JoinedSource, Source, Subset
-from keras_adasim.pretraining import identity
-from keras_adasim.pretraining.identity import Inventory, compare
+from keras_adasim.data import (
+    ArraySource,
+    ImageFolder,
+    Inventory,
+    JoinedSource,
+    Source,
+    Subset,
+    inventory,
+)
 
 NAMES = [f"{name}/{i}.png" for name in ("cat", "cow", "dog") for i in range(10)]
 
 
 def write(path, content):
-    """No images: identity doesn't decode. All have the same size, and the same time."""
+    """No images: an inventory doesn't decode. All have the same size, and the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{content:>20}")
     os.utime(path, (1, 1))
@@ -34,7 +40,7 @@ def folder(tmp_path):
 
 @pytest.fixture(params=[256, 8, 2], ids=lambda n: f"{n} samples")
 def samples(request, monkeypatch):
-    monkeypatch.setattr(identity, "SAMPLES", request.param)
+    monkeypatch.setattr(inventory, "SAMPLES", request.param)
     return request.param
 
 
@@ -122,7 +128,7 @@ def test_every_image_is_found_again(folder, samples, edit):
     before, contents = Inventory.of(source), content_of(source)
     edit(folder)
     source = ImageFolder(folder)
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert changes.previous.tolist() == previous_by_content(contents, source)
     assert bool(changes) == bool(EDITS[edit])
     if EDITS[edit]:
@@ -135,9 +141,9 @@ def test_every_image_is_found_again(folder, samples, edit):
 def test_a_copied_folder_is_the_same(folder, tmp_path, samples, copy_file):
     before = Inventory.of(ImageFolder(folder))
     source = ImageFolder(shutil.copytree(folder, tmp_path / "copy", copy_function=copy_file))
-    assert not compare(before, Inventory.of(source), source)
+    assert not Inventory.of(source).changes_since(before)
     shutil.rmtree(folder)
-    assert not compare(before, Inventory.of(source), source)
+    assert not Inventory.of(source).changes_since(before)
 
 
 def test_in_a_copied_folder_changes_are_found_where_contents_are_known(folder, tmp_path):
@@ -148,24 +154,24 @@ def test_in_a_copied_folder_changes_are_found_where_contents_are_known(folder, t
     rename_a_class(copy)
     write_anew_in_place(copy)
     source = ImageFolder(copy)
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert changes.previous.tolist() == previous_by_content(contents, source)
 
 
 def test_a_few_files_of_another_time_are_changed(folder, monkeypatch):
     """Their size is the same, and their contents were never looked at."""
-    monkeypatch.setattr(identity, "SAMPLES", 2)
+    monkeypatch.setattr(inventory, "SAMPLES", 2)
     before = Inventory.of(ImageFolder(folder))
     for name in NAMES[4:8]:
         os.utime(folder / name, (9, 9))
     source = ImageFolder(folder)
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert str(changes) == "4 changed, of 30 images"
 
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_where_one_content_is_another_none_is_trusted(folder, tmp_path, copied, monkeypatch):
-    monkeypatch.setattr(identity, "SAMPLES", 3)
+    monkeypatch.setattr(inventory, "SAMPLES", 3)
     before = Inventory.of(ImageFolder(folder))
     if copied:
         folder = pathlib.Path(
@@ -173,7 +179,7 @@ def test_where_one_content_is_another_none_is_trusted(folder, tmp_path, copied, 
         )
     write(folder / NAMES[-1], "another")  # In place, with the time that it had.
     source = ImageFolder(folder)
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert changes.kept == 2  # The other samples.
     assert changes.changed == 28
     assert changes.doubt == "dog/9.png has another content"
@@ -186,7 +192,7 @@ def test_a_class_in_the_place_of_another_is_not_taken_for_it(folder, tmp_path, s
         write(folder / f"zebu/{i}.png", f"zebu {i}")
     shutil.rmtree(folder / "cow")
     source = ImageFolder(folder)
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert str(changes) == "10 added, 10 removed, of 30 images"
 
 
@@ -195,7 +201,7 @@ def test_other_images_under_the_same_names_are_others(folder):
     for name in NAMES:
         write(folder / name, "another " + name)
     source = ImageFolder(folder)
-    assert str(compare(before, Inventory.of(source), source)) == "30 changed, of 30 images"
+    assert str(Inventory.of(source).changes_since(before)) == "30 changed, of 30 images"
 
 
 def test_a_second_folder_and_a_smaller_set(folder, tmp_path):
@@ -203,10 +209,10 @@ def test_a_second_folder_and_a_smaller_set(folder, tmp_path):
     before = Inventory.of(source)
     write(tmp_path / "more/cat/1.png", "more")
     joined = JoinedSource([source, ImageFolder(tmp_path / "more")])
-    changes = compare(before, Inventory.of(joined), joined)
+    changes = Inventory.of(joined).changes_since(before)
     assert changes.previous.tolist() == [*range(30), -1]
     subset = Subset(source, [20, 3])
-    assert compare(before, Inventory.of(subset), subset).previous.tolist() == [20, 3]
+    assert Inventory.of(subset).changes_since(before).previous.tolist() == [20, 3]
 
 
 def test_arrays_are_their_content():
@@ -214,7 +220,7 @@ def test_arrays_are_their_content():
     before = Inventory.of(ArraySource(images))
     order = [7, 3, 19]
     source = ArraySource(np.concatenate([images[order], images[:1] + 1]))
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert changes.previous.tolist() == [*order, -1]
     assert str(changes) == "1 added, 17 removed, of 20 images"
 
@@ -235,30 +241,15 @@ class Listed(Source):
 
 
 def test_places_are_keys_only_while_the_order_stays(monkeypatch):
-    monkeypatch.setattr(identity, "SAMPLES", 5)
+    monkeypatch.setattr(inventory, "SAMPLES", 5)
     contents = [f"image {i}" for i in range(20)]
     before = Inventory.of(Listed(contents))
     source = Listed([*contents, "more"])
-    assert str(compare(before, Inventory.of(source), source)) == "1 added, of 20 images"
+    assert str(Inventory.of(source).changes_since(before)) == "1 added, of 20 images"
     source = Listed(["first", *contents])
-    changes = compare(before, Inventory.of(source), source)
+    changes = Inventory.of(source).changes_since(before)
     assert changes.kept <= 5
     assert changes.doubt == "image 0 has another content"
-
-
-def test_an_inventory_is_a_file(folder, tmp_path):
-    before = Inventory.of(ImageFolder(folder))
-    before.save(tmp_path / "images.npz")
-    again = Inventory.load(tmp_path / "images.npz")
-    assert again.keys == before.keys
-    assert again.digits() == before.digits()
-    assert len(again.digits()) == 16
-    assert not compare(again, before, ImageFolder(folder))
-    content = (tmp_path / "images.npz").read_bytes()
-    for damaged in (content[:200], b"", b"no archive", content.replace(b"sample", b"simple")):
-        (tmp_path / "images.npz").write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"images\.npz to be the list of a run's images"):
-            Inventory.load(tmp_path / "images.npz")
 
 
 def test_a_file_that_vanished_is_no_content(folder):
@@ -267,4 +258,4 @@ def test_a_file_that_vanished_is_no_content(folder):
     (folder / NAMES[0]).unlink()
     now = Inventory.of(source)  # Still listed.
     assert now.contents[0] == 0
-    assert str(compare(before, now, source)) == "1 changed, of 30 images"
+    assert str(now.changes_since(before)) == "1 changed, of 30 images"
