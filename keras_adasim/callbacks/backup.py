@@ -6,10 +6,13 @@ import keras
 
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
+from keras_adasim.data.inventory import Inventory
 from keras_adasim.files import check_space, free_space
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.validation import check_integer
 
+# The group of the inventory.
+IMAGES = "images"
 # What an epoch is worth, by the first of these that is logged: the more the better.
 SCORES = ("knn_top1", "rank_me")
 
@@ -42,10 +45,14 @@ class Backup(keras.callbacks.Callback):
         keep: Number of the newest checkpoints that stay.
         stateful: Callbacks whose state belongs to it: `get_state` returns a dict of arrays, and
             `set_state` takes it back.
+        images: The `Inventory` of the training images. With it a checkpoint is of these images, and
+            is gone on from with others, too: rows of bank and pairing go with their images, an
+            epoch that was begun begins again, and the optimizer has done as many epochs.
+        accept_changes: Whether to go on even if more than half of the images are gone.
 
     Raises:
         ValueError: If a number isn't a positive integer; in `fit`, if a checkpoint there is not
-            this model's, or none is whole.
+            this model's, none is whole, or more than half of its images are gone.
         NotFiniteError: In `fit`, instead of a checkpoint of NaN; the last one stays.
         OSError: At the end of `fit`, if the last epoch can't be saved.
 
@@ -61,12 +68,23 @@ class Backup(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, directory, every=1, every_steps=None, keep=2, stateful=()):
+    def __init__(
+        self,
+        directory,
+        every=1,
+        every_steps=None,
+        keep=2,
+        stateful=(),
+        images=None,
+        accept_changes=False,
+    ):
         super().__init__()
         self.every = check_integer("every", every)
         if every_steps is not None:
             check_integer("every_steps", every_steps)
         self.every_steps = every_steps
+        self.images = images
+        self.accept_changes = accept_changes
         self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
         self.stateful = list(stateful)
         self._forget()
@@ -141,6 +159,8 @@ class Backup(keras.callbacks.Callback):
 
     def _forget(self):
         self._last = self._score = None
+        # Whether the last checkpoint is of other images; whether it has the images there are.
+        self._follows = self._knows_images = False
         self._finished = self._step = 0
 
     def _try_to_save(self):
@@ -171,14 +191,18 @@ class Backup(keras.callbacks.Callback):
         }
         groups = state.groups(within_epoch=self._step > 0)
         groups |= {type(each).__name__: each.get_state().items for each in self.stateful}
+        if self.images is not None:
+            groups[IMAGES] = lambda: self.images.to_arrays().items()
         write = functools.partial(
             Checkpoint.write,
             groups=groups,
             windows=state.windows(),
             facts=facts,
-            earlier=self._last,
+            earlier=None if self._follows else self._last,
+            same=(IMAGES,) if self._knows_images else (),
         )
         self._last = self.checkpoints.add(self._finished, self._step, write)
+        self._follows, self._knows_images = False, self.images is not None
 
     def _restore_newest(self):
         """Restores the newest checkpoint that is whole; names those that aren't."""
@@ -199,9 +223,9 @@ class Backup(keras.callbacks.Callback):
             )
 
     def _restore(self, checkpoint):
-        state = TrainingState(self.model)
+        state, changes = TrainingState(self.model), self._changes_since(checkpoint)
         try:
-            means = state.restore(checkpoint)
+            means = state.restore(checkpoint, changes.previous if changes else None)
         except ValueError as error:
             raise ValueError(
                 f"Expected the checkpoint {str(checkpoint.path)!r} to be of this model: the same "
@@ -215,5 +239,24 @@ class Backup(keras.callbacks.Callback):
         self._last, (self._finished, self._step) = checkpoint, checkpoint.place
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.
         self.model._initial_epoch = self._finished
-        if self._step:
+        if changes:
+            self._begin_with_others(changes)
+        elif self._step:
             self.model.resume_within_epoch(self._step, means)
+
+    def _changes_since(self, checkpoint):
+        """What has become of the images of a checkpoint, or None if that isn't known."""
+        if self.images is None or IMAGES not in checkpoint.groups():
+            return None
+        before = Inventory.from_arrays(dict(checkpoint.group(IMAGES)))
+        changes = self.images.changes_since(before)
+        changes.check(self.accept_changes)
+        return changes
+
+    def _begin_with_others(self, changes):
+        """The epoch begins again, and the schedules stand where so many epochs bring them."""
+        print(f"the images: {changes}; what is known of the others goes with them", flush=True)
+        self._follows, self._step = True, 0
+        steps = (self.params or {}).get("steps")
+        if steps:
+            self.model.optimizer.iterations.assign(self._finished * steps)

@@ -130,7 +130,7 @@ class Checkpoint:
         return np.load(self.path / _window_file(epoch), allow_pickle=False)
 
     @classmethod
-    def write(cls, path, groups, windows, facts, earlier=None):
+    def write(cls, path, groups, windows, facts, earlier=None, same=()):
         """Writes a checkpoint into a new folder, and waits until it is on the disk.
 
         Args:
@@ -139,6 +139,7 @@ class Checkpoint:
             windows: Dict of epochs to functions that return their records.
             facts: Dict of what else the manifest has.
             earlier: A `Checkpoint` whose records of the same epochs are the same, or None.
+            same: Names of the groups that are the same there, too.
 
         Raises:
             OSError: If it can't be written.
@@ -151,8 +152,12 @@ class Checkpoint:
                 files[name] = _write_npy(path / name, records())
             else:
                 files[name] = earlier.manifest["files"][name]
-        for name, arrays in groups.items():
-            files[f"{name}.npz"] = _write_npz(path / f"{name}.npz", arrays())
+        for group, arrays in groups.items():
+            name = f"{group}.npz"
+            if group in same and _linked(earlier.path / name, path / name):
+                files[name] = earlier.manifest["files"][name]
+            else:
+                files[name] = _write_npz(path / name, arrays())
         manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": files}
         write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         flush_folder(path)

@@ -50,8 +50,13 @@ class TrainingState:
         """Raises NotFiniteError, naming `what`, if there is a number that isn't."""
         check_finite([v for group in self._variables().values() for v in group], what)
 
-    def restore(self, checkpoint):
+    def restore(self, checkpoint, previous=None):
         """Takes over what a `Checkpoint` holds.
+
+        Args:
+            checkpoint: The `Checkpoint`.
+            previous: (N,) int64 array where it is of other images: of each image now the index that
+                it had there, or -1. Rows of bank and pairing go with their images.
 
         Returns:
             List of the arrays of a running epoch's means, which `fit` would reset at its begin.
@@ -60,12 +65,15 @@ class TrainingState:
             ValueError: If it is of a model of another shape. Nothing changes then.
         """
         variables = self._variables()
-        self._check_shapes(checkpoint.manifest["shapes"])
+        self._check_shapes(checkpoint.manifest["shapes"], previous)
         for name, group in variables.items():
-            for variable, (_, array) in zip(group, checkpoint.group(name), strict=True):
+            arrays = (array for _, array in checkpoint.group(name))
+            if name == "bank" and previous is not None:
+                arrays = self.model.bank.follow(tuple(arrays), previous)
+            for variable, array in zip(group, arrays, strict=True):
                 variable.assign(_typed(array, variable))
         if self.pairing is not None:
-            self.pairing.set_state(dict(checkpoint.group("pairing")), checkpoint.window)
+            self._restore_pairing(checkpoint, previous)
         return [array for _, array in checkpoint.group("means")] if checkpoint.place[1] else []
 
     def shapes(self):
@@ -76,9 +84,22 @@ class TrainingState:
         }
         return shapes if self.pairing is None else shapes | {"pairing": self.pairing.shapes()}
 
-    def _check_shapes(self, saved):
+    def _restore_pairing(self, checkpoint, previous):
+        state, records = dict(checkpoint.group("pairing")), checkpoint.window
+        if previous is not None:
+            state = self.pairing.follow(state, previous)
+
+            def records(epoch):
+                return self.pairing.follow_epoch(checkpoint.window(epoch), previous)
+
+        self.pairing.set_state(state, records)
+
+    def _check_shapes(self, saved, previous):
         for kind, shapes in self.shapes().items():
-            if shapes != saved.get(kind):
+            found = saved.get(kind)
+            if previous is not None and kind in ("bank", "pairing"):
+                shapes, found = _of_a_row(shapes), found and _of_a_row(found)
+            if shapes != found:
                 raise ValueError(
                     f"{len(saved.get(kind, []))} variables of the {kind} saved, {len(shapes)} "
                     "here, or of other shapes"
@@ -105,6 +126,13 @@ def _arrays(variables, read=operator.methodcaller("numpy")):
     """Names and arrays of variables, read one by one."""
     for place, variable in enumerate(variables):
         yield f"{place:05} {variable.path.replace('/', ' ')}", read(variable)
+
+
+def _of_a_row(shapes):
+    """Shapes of tables without their number of rows."""
+    if isinstance(shapes, dict):
+        return {name: shape[1:] for name, shape in shapes.items()}
+    return [shape[1:] for shape in shapes]
 
 
 def _typed(array, variable):

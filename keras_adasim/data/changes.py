@@ -38,6 +38,18 @@ class Changes:
         self.added = len(previous) - self.kept - changed
         self.removed = num_before - self.kept - changed
 
+    def check(self, accept=False):
+        """Raises ValueError if more than half of the images are gone, and nobody insists."""
+        if accept or 2 * self.kept >= self.num_before:
+            return
+        why = f" ({self.doubt}, so that names tell nothing)" if self.doubt else ""
+        raise ValueError(
+            f"Expected at least half of the {self.num_before:,} images that the run was started "
+            f"with. Received: {self.kept:,} of them{why}. Pass the images it was started with, "
+            "start anew (`fresh`, or another folder), or insist by `accept_changes`: the network "
+            "goes on then, and what was known of images that are gone is dropped."
+        )
+
     def __bool__(self):
         """Whether an image is new, gone or in another place."""
         return not np.array_equal(self.previous, np.arange(self.num_before))

@@ -116,6 +116,10 @@ class AdaptiveWindow(Pairing):
         with self._lock:
             return self._window.get_slot(epoch % self.window)
 
+    def follow_epoch(self, records, previous):
+        """Turns `epoch_records` of other images into those of these; see `follow`."""
+        return self._window.follow_slot(records, previous)
+
     def _restore_epoch(self, epoch, records):
         self._window.set_slot(epoch % self.window, records)
 
@@ -185,7 +189,9 @@ class AdaptiveWindow(Pairing):
         return {"records_high": self._window.high, "records_low": self._window.low}
 
     def _follow(self, arrays, previous):
-        names = "records_high", "records_low"
+        names = self._record_arrays
+        if not arrays:  # They come by `follow_epoch`.
+            return {}
         followed = self._window.follow(*(arrays[name] for name in names), previous)
         return dict(zip(names, followed, strict=True))
 

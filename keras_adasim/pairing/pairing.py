@@ -191,6 +191,15 @@ class Pairing:
         """Returns what one of `epochs_kept` recorded, an array that never changes again."""
         raise NotImplementedError(f"{type(self).__name__} keeps no records.")
 
+    def follow_epoch(self, records, previous):
+        """Turns what `epoch_records` returned of other images into records of these.
+
+        Args:
+            records: The records of M images.
+            previous: As for `follow`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps no records.")
+
     def get_config(self):
         """Returns the constructor's arguments as a dict."""
         return {"num_images": self.num_images}

@@ -99,6 +99,13 @@ class RecordWindow:
             )
         self.high[:, slot], self.low[:, slot] = records["high"], records["low"]
 
+    def follow_slot(self, records, previous):
+        """Takes over what `get_slot` returned of M other images; see `follow`."""
+        followed = np.empty((len(previous), self.topk), _PACKED)
+        parts = self.follow(records["high"], records["low"], previous)
+        followed["high"], followed["low"] = parts
+        return followed
+
     def is_recorded(self, indices, slot):
         """Tells which images have a record of an epoch: (n,) bool."""
         return (self.high[indices, slot, 0] | self.low[indices, slot, 0]) != NOT_RECORDED
