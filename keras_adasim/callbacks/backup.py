@@ -99,6 +99,15 @@ class Backup(keras.callbacks.Callback):
         """Finished epochs, and steps since, of the newest checkpoint; (0, 0) without one."""
         return self._last.place if self._last else (0, 0)
 
+    def changes(self):
+        """What has become of the images since the newest checkpoint: `Changes`, or None.
+
+        Raises:
+            ValueError: If more than half of them are gone, and nobody insists.
+        """
+        newest = self.checkpoints.newest()
+        return None if newest is None else self._changes_since(newest)
+
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
         optimizer = getattr(self.model, "optimizer", None)
@@ -189,6 +198,8 @@ class Backup(keras.callbacks.Callback):
             "score": None if self._step or self._score is None else float(self._score),
             "shapes": state.shapes(),
         }
+        if self.images is not None:
+            facts["images"] = len(self.images.keys)
         groups = state.groups(within_epoch=self._step > 0)
         groups |= {type(each).__name__: each.get_state().items for each in self.stateful}
         if self.images is not None:

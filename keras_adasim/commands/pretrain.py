@@ -39,6 +39,7 @@ def main(argv=None, program=None, demo=None, backbone="auto", **experiment):
             test_data=test_images,
             defaults=defaults if experiment else None,
             fresh=values.fresh,
+            accept_changes=values.accept_changes,
             dry_run=values.dry_run,
             **settings,
         )

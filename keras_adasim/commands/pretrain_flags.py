@@ -16,6 +16,8 @@ PLACES = {
     "runs_dir": "Folder of all runs, runs by default; with --name instead of --out.",
     "name": "Name of the run: runs_dir/name.",
     "fresh": "Start anew; an earlier run is kept under another name.",
+    "accept_changes": "Go on even if more than half of the images that the run was started with are "
+    "gone; what is known of the others goes with them.",
     "dry_run": "Print the plan alone: images, steps, parameters, memory, and why.",
 }
 
@@ -25,10 +27,11 @@ def define(values, defaults):
     define_one = {
         "data_dir": flags.DEFINE_multi_string,
         "fresh": flags.DEFINE_bool,
+        "accept_changes": flags.DEFINE_bool,
         "dry_run": flags.DEFINE_bool,
     }
     for name, text in PLACES.items():
-        default = False if name in ("fresh", "dry_run") else None
+        default = False if define_one.get(name) is flags.DEFINE_bool else None
         define_one.get(name, flags.DEFINE_string)(name, default, text, flag_values=values)
     for name, setting in SETTINGS.items():
         text = describe(setting, defaults.get(name))

@@ -10,7 +10,7 @@ from keras_adasim.pretraining.settings import SMALL_BACKBONE
 WIDTH = 100  # Columns.
 
 
-def print_plan(model, dataset, sources, decision, folder, fresh):
+def print_plan(model, dataset, sources, decision, folder, fresh, changes=None):
     """Prints what every run begins with, and a dry run is all about.
 
     Args:
@@ -20,9 +20,15 @@ def print_plan(model, dataset, sources, decision, folder, fresh):
         decision: The `Decision`.
         folder: The `RunFolder`.
         fresh: Whether an earlier run is put aside.
+        changes: What has become of the images of a run that goes on: `Changes`, or None.
     """
     lines = [
         *about_the_run(decision, folder, fresh),
+        *(
+            row("changes", f"{changes}; what is known of the others goes with them")
+            if changes
+            else []
+        ),
         *about_the_images(model, sources, decision),
         *about_the_step(model, dataset, decision),
         *about_the_memory(model, folder),

@@ -1,11 +1,11 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
 from keras_adasim.callbacks import Backup, CollapseAlarm
+from keras_adasim.data import Inventory
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
 from keras_adasim.pretraining.deciding import Decision, Default
-from keras_adasim.pretraining.fingerprint import fingerprint
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.stopping import Stopped, stops_after_a_step
@@ -26,13 +26,15 @@ def pretrain(
     callbacks=(),
     defaults=None,
     fresh=False,
+    accept_changes=False,
     dry_run=False,
     **settings,
 ):
     """Pretrains a backbone on images without labels, and exports its features.
 
     The same call again goes on after the last finished epoch, also if the folder was moved or
-    renamed. A run that goes on keeps what it was started with; only what is passed now is compared
+    renamed, or images came, went, moved or changed: what is known of an image goes with it, by its
+    key. A run that goes on keeps what it was started with; only what is passed now is compared
     with that, and refused if it would change the weights. With more `epochs` it trains for longer,
     and its schedules end there.
 
@@ -56,6 +58,7 @@ def pretrain(
         callbacks: Keras callbacks of your own, called before those that save and print.
         defaults: Dict of an experiment's settings. With it nothing is chosen.
         fresh: Whether to start anew; an earlier run is kept under another name.
+        accept_changes: Whether to go on even if more than half of the images are gone.
         dry_run: Whether to print the plan alone.
         **settings: Every other setting, by name: `keras-adasim pretrain --helpfull` lists them.
 
@@ -74,23 +77,33 @@ def pretrain(
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
     given = {name: value for name, value in axes.items() if not isinstance(value, Default)}
-    building.check_parts(augment, callbacks, fresh=fresh, dry_run=dry_run)
+    building.check_parts(
+        augment, callbacks, fresh=fresh, accept_changes=accept_changes, dry_run=dry_run
+    )
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
     strategy = devices.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
         sources = images.open_sources(data, test_data, **decision.pick(images.open_sources))
+        inventory = Inventory.of(sources[0])
+        backup = Backup(
+            folder.checkpoints,
+            every_steps=decision["checkpoint_steps"] or None,
+            images=inventory,
+            accept_changes=accept_changes,
+        )
         facts = {
             "images": len(sources[0]),
-            "fingerprint": fingerprint(sources[0]),
+            "fingerprint": inventory.digits(),
             "augment": augment and type(augment).__name__,
         }
-        folder.check(earlier, facts, decision.given.get("epochs"))
+        folder.check(earlier, facts["augment"], decision.given.get("epochs"))
+        changes = backup.changes() if earlier else None
         sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
         model, dataset = build(sources[0], strategy, decision, augment)
-        watchers = make_watchers(folder, sources, dataset, callbacks, decision)
-        print_plan(model, dataset, sources, decision, folder, fresh)
+        watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision)
+        print_plan(model, dataset, sources, decision, folder, fresh, changes)
         if dry_run:
             return None
         if fresh:

@@ -58,7 +58,9 @@ def reopen(folder):
         )
     decision = Decision({}, earlier)
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
-        source = NoImages(earlier["images"], decision["channels"])
+        backup = Backup(folder.checkpoints)
+        num_images = backup.checkpoints.newest().manifest["images"]
+        source = NoImages(num_images, decision["channels"])
         model, _ = build(source, tf.distribute.get_strategy(), decision)
-        Backup(folder.checkpoints).restore(model)
+        backup.restore(model)
     return model

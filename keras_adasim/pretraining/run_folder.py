@@ -91,13 +91,12 @@ class RunFolder:
             "pass `fresh`, which keeps it under another name."
         )
 
-    def check(self, earlier, facts, epochs):
+    def check(self, earlier, augment, epochs):
         """Raises an error if a run can't be begun here, or can't go on with what it gets now.
 
         Args:
             earlier: What `recall` returned.
-            facts: Dict of what a run can't change: number and fingerprint of the images, the
-                user's own augmentation.
+            augment: Name of the user's own augmentation, or None.
             epochs: Epochs that are wanted in all, or None.
 
         Raises:
@@ -107,13 +106,12 @@ class RunFolder:
         """
         self._check_place()
         self.lock.check()
-        for name, now in facts.items() if earlier else ():
-            if earlier[name] != now:
-                raise ValueError(
-                    f"Expected `{name}` to be {earlier[name]}, with which the run in {self.path} "
-                    f"was started. Received: {name}={now}. Pass what it was started with, choose "
-                    "another `out`, or start anew with `fresh`."
-                )
+        if earlier and earlier["augment"] != augment:
+            raise ValueError(
+                f"Expected `augment` to be {earlier['augment']}, with which the run in {self.path} "
+                f"was started. Received: augment={augment}. Pass what it was started with, choose "
+                "another `out`, or start anew with `fresh`."
+            )
         begun = self.finished_epochs + (self.place[1] > 0)
         if earlier and epochs is not None and epochs < begun:
             raise ValueError(
@@ -142,7 +140,7 @@ class RunFolder:
 
         Args:
             settings: Dict.
-            facts: Dict, as for `check`.
+            facts: Dict of number and fingerprint of the images, and the user's own augmentation.
         """
         if not any(self.place):
             # What an earlier start measured belongs to other weights.

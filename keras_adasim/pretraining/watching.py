@@ -5,7 +5,7 @@ import keras
 from keras_adasim import callbacks as ours
 
 
-def make_watchers(folder, sources, dataset, callbacks, decision):
+def make_watchers(folder, sources, dataset, callbacks, backup, decision):
     """All callbacks of a run, in the order in which they read each other's logs.
 
     Args:
@@ -13,6 +13,7 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
         sources: Training source, and test source or None.
         dataset: The `PairDataset`.
         callbacks: The user's own, which may add to the logs too.
+        backup: The `Backup`.
         decision: The `Decision`.
     """
     train, test = sources
@@ -26,7 +27,7 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
         watchers.append(make_knn(train, test, image_size, every, decision))
     progress = ours.Progress(total_images=len(train), batch_size=dataset.batch_size)
     board = ours.EventLog(folder.tensorboard, write_graph=False)
-    every_steps = decision["checkpoint_steps"] or None
+    backup.stateful = watchers[:1]
     return [
         *watchers,
         make_alarm(folder, find(watchers, ours.OnlineKNN), decision),
@@ -34,7 +35,7 @@ def make_watchers(folder, sources, dataset, callbacks, decision):
         ours.EpochLog(folder.log, progress),
         # It begins a file, also where nothing is left to train.
         *([board] if folder.finished_epochs < decision["epochs"] else []),
-        ours.Backup(folder.checkpoints, every_steps=every_steps, stateful=watchers[:1]),
+        backup,
         progress,
     ]
 
