@@ -16,8 +16,8 @@ PLACES = {
     "runs_dir": "Folder of all runs, runs by default; with --name instead of --out.",
     "name": "Name of the run: runs_dir/name.",
     "fresh": "Start anew; an earlier run is kept under another name.",
-    "accept_changes": "Go on even if more than half of the images that the run was started with are "
-    "gone; what is known of the others goes with them.",
+    "accept_changes": "Go on even if more than half of the images that the run was started with "
+    "are gone; what is known of the others goes with them.",
     "dry_run": "Print the plan alone: images, steps, parameters, memory, and why.",
 }
 

@@ -77,9 +77,8 @@ def pretrain(
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
     given = {name: value for name, value in axes.items() if not isinstance(value, Default)}
-    building.check_parts(
-        augment, callbacks, fresh=fresh, accept_changes=accept_changes, dry_run=dry_run
-    )
+    switches = {"fresh": fresh, "accept_changes": accept_changes, "dry_run": dry_run}
+    building.check_parts(augment, callbacks, **switches)
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
