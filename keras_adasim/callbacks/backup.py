@@ -1,6 +1,7 @@
 """Checkpoints that a killed run continues from."""
 
 import functools
+import zipfile
 
 import keras
 
@@ -106,7 +107,10 @@ class Backup(keras.callbacks.Callback):
             ValueError: If more than half of them are gone, and nobody insists.
         """
         newest = self.checkpoints.newest()
-        return None if newest is None else self._changes_since(newest)
+        try:
+            return None if newest is None else self._changes_since(newest)
+        except DamagedError:  # To be named when it is restored.
+            return None
 
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
@@ -259,7 +263,10 @@ class Backup(keras.callbacks.Callback):
         """What has become of the images of a checkpoint, or None if that isn't known."""
         if self.images is None or IMAGES not in checkpoint.groups():
             return None
-        before = Inventory.from_arrays(dict(checkpoint.group(IMAGES)))
+        try:
+            before = Inventory.from_arrays(dict(checkpoint.group(IMAGES)))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DamagedError(f"{IMAGES}.npz ({error})") from error
         changes = self.images.changes_since(before)
         changes.check(self.accept_changes)
         return changes

@@ -137,3 +137,14 @@ def test_a_run_of_other_images_is_refused_unless_one_insists(folder):
         restore(few, folder)
     model = restore(few, folder, accept_changes=True)
     assert np.count_nonzero(model.bank.features.numpy().any(axis=1)) == 15
+
+
+def test_a_damaged_list_of_images_is_named(folder):
+    _, _, backup = build(IMAGES, folder)
+    assert not backup.changes()
+    list_of_images = folder / "epoch-2" / "images.npz"
+    content = list_of_images.read_bytes()
+    list_of_images.write_bytes(content[:90] + bytes(len(content) - 90))
+    assert backup.changes() is None
+    with pytest.raises(ValueError, match=r"whole checkpoint.*images\.npz"):
+        restore(IMAGES, folder)
