@@ -249,14 +249,15 @@ class Backup(keras.callbacks.Callback):
                 f"`fresh`). Received: {error}"
             ) from error
         state.check_finite(f"the checkpoint {checkpoint.path}")
-        for each in self.stateful:
-            each.set_state(dict(checkpoint.group(type(each).__name__)))
         self._last, (self._finished, self._step) = checkpoint, checkpoint.place
         # As keras.callbacks.BackupAndRestore does; `fit` reads it right after.
         self.model._initial_epoch = self._finished
         if changes:
             self._begin_with_others(changes)
-        elif self._step:
+            return
+        for each in self.stateful:
+            each.set_state(dict(checkpoint.group(type(each).__name__)))
+        if self._step:
             self.model.resume_within_epoch(self._step, means)
 
     def _changes_since(self, checkpoint):

@@ -121,7 +121,8 @@ class Checkpoint:
 
     def group(self, name):
         """Yields the name and the array of each member of a group, one after the other."""
-        with np.load(self.path / f"{name}.npz", allow_pickle=False) as arrays:
+        path = self.path / f"{name}.npz"
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for key in arrays.files:
                 yield key, arrays[key]
 
