@@ -121,7 +121,7 @@ class Backup(keras.callbacks.Callback):
             self.checkpoints.remove_leftovers()
         self._forget()
         self._restore_newest()
-        if self._last is not None:
+        if self._last is not None and writes_files(self.model):
             print(f"continuing after {self._last.told}, from {self._last.path}", flush=True)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -10,6 +10,7 @@ from keras_adasim.evaluation.label_free import alignment, alpha_req, rank_me, un
 from keras_adasim.evaluation.neighborhoods import neighbor_churn, neighbor_purity
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.validation import check_integer
+from keras_adasim.workers import told_by_chief
 
 # Images whose records of two epochs are compared.
 MAX_RECORDS = 200_000
@@ -51,7 +52,7 @@ class Measures(keras.callbacks.Callback):
 
     Neighbors are counted without the image's own older self and without rows never written. What
     can't be told yet is left out: `neighbor_churn` in the first epoch, `effective_candidates`
-    while no gate is open.
+    while no gate is open. With several processes the chief measures, and tells the others.
 
     Args:
         source: `Source` of the N training images, or None to leave their features alone.
@@ -141,7 +142,7 @@ class Measures(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Adds the measures to `logs`."""
         if logs is not None and self._is_due(epoch):
-            logs.update(self.evaluate())
+            logs.update(told_by_chief(self.model.distribute_strategy, self.evaluate))
 
     def evaluate(self):
         """Measures the model as it stands, in `fit`, before or after it.

@@ -7,12 +7,14 @@ from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
 from keras_adasim.validation import check_integer
+from keras_adasim.workers import told_by_chief
 
 
 class OnlineKNN(keras.callbacks.Callback):
     """Logs `knn_top1` and `knn_top5` of the model's features at the end of epochs.
 
-    Collapse looks calm in the loss of a self-distillation; here it shows.
+    Collapse looks calm in the loss of a self-distillation; here it shows. With several processes
+    the chief measures, and tells the others.
 
     Args:
         train_source: `Source` of labeled images whose features vote.
@@ -108,7 +110,8 @@ class OnlineKNN(keras.callbacks.Callback):
         """Embeds both sets and adds the two accuracies to `logs`."""
         last = epoch + 1 == self.params.get("epochs")
         if logs is not None and (last or (epoch + 1) % self.every == 0):
-            logs["knn_top1"], logs["knn_top5"] = self.evaluate()
+            strategy = self.model.distribute_strategy
+            logs["knn_top1"], logs["knn_top5"] = told_by_chief(strategy, self.evaluate)
 
     def evaluate(self, embed_fn=None):
         """Measures the model as it stands, or other features.

@@ -87,10 +87,15 @@ def images_of(values, demo=None):
             f"Received: tfds_dir={values.tfds_dir}"
         )
     if values.tfds:
-        train, test = data.tfds_splits(values.tfds, values.tfds_dir)
-        return f"pretrain_{values.tfds.replace('/', '_')}", train, test
-    folders = values.data_dir
-    return f"pretrain_{expand(folders[0]).resolve().name}", folders, None
+        return run_name(values), *data.tfds_splits(values.tfds, values.tfds_dir)
+    return run_name(values), values.data_dir, None
+
+
+def run_name(values):
+    """A name for the run, by its images."""
+    if values.tfds:
+        return f"pretrain_{values.tfds.replace('/', '_')}"
+    return f"pretrain_{expand(values.data_dir[0]).resolve().name}"
 
 
 def folder_of(values, name):

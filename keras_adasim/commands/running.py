@@ -7,11 +7,14 @@ import textwrap
 
 from absl import flags
 
+from keras_adasim.workers import WorkerLostError
+
 MENDABLE = (ValueError, OSError, ImportError, flags.Error)
 STATUSES = {
     0: "done",
     1: "failed while it ran; the message names the file with the traceback",
     2: "a flag, setting, path or image is wrong; nothing was changed",
+    3: "another worker was lost; all of them go on with the same command",
     75: "its --max_hours are over; `pretrain` goes on with the same command",
     129: "stopped by SIGHUP, as when a terminal closes; the same",
     130: "stopped by SIGINT, which is Ctrl-C; the same",
@@ -73,7 +76,9 @@ def check_required(values, names):
 
 
 def status(error):
-    """2 for what a user can mend before anything ran, else 1."""
+    """2 for what a user can mend before anything ran, 3 for a lost worker, else 1."""
+    if isinstance(error, WorkerLostError):
+        return 3
     failed = any("traceback" in note.lower() for note in getattr(error, "__notes__", ()))
     return 2 if isinstance(error, MENDABLE) and not failed else 1
 

@@ -9,6 +9,7 @@ from keras_adasim.data.keys import checked_keys
 from keras_adasim.layers.preprocessing import LARGEST_FLOAT, assert_range
 from keras_adasim.models.teacher import all_layers, has_batch_normalization
 from keras_adasim.validation import check_integer
+from keras_adasim.workers import has_workers
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
 
@@ -193,6 +194,11 @@ def check_fit(
         _check_shares(replicas, x.batch_size, rest)
         _check_rows(model, x.batch_size, rest)
         return
+    if has_workers(model.distribute_strategy) or isinstance(x, tf.distribute.DistributedDataset):
+        raise ValueError(
+            "Expected `x` to be a `keras_adasim.data.PairDataset`: `fit` gives every worker its own "
+            f"share of it. Received an object of type {type(x).__name__}"
+        )
     spec = getattr(x, "element_spec", None)
     if not isinstance(spec, dict):
         raise ValueError(

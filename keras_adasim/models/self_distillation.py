@@ -9,6 +9,7 @@ from keras_adasim.models import checks
 from keras_adasim.models.embedding import Embedding
 from keras_adasim.models.following import Following
 from keras_adasim.models.serialization import Serialization
+from keras_adasim.models.several_workers import SameStart, distribute
 from keras_adasim.models.teacher import freeze_patch_embedding, make_teacher
 from keras_adasim.models.torch_checkpoint import load_checkpoint
 from keras_adasim.models.training_loop import TrainingLoop
@@ -17,6 +18,7 @@ from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
 from keras_adasim.pairing import SelfPairing
 from keras_adasim.validation import check_integer, check_not_begun
+from keras_adasim.workers import has_workers, names_the_lost
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -25,7 +27,8 @@ class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.
 
     Calling the model returns what the teacher's backbone says of images. Training it takes a
     `keras_adasim.data.PairDataset` (or a `tf.data.Dataset` of such batches). Under
-    `tf.distribute.MirroredStrategy` build and compile it inside `strategy.scope()`.
+    `tf.distribute.MirroredStrategy`, or `MultiWorkerMirroredStrategy` in each of several processes,
+    build and compile it inside `strategy.scope()`.
 
     Args:
         backbone: The student, a `keras.Model` from images (B, H, W, C) to
@@ -175,26 +178,29 @@ class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.
         weights = (class_weight, sample_weight)
         checks.check_fit(self, x, steps_per_epoch, validation_data, validation_split, weights)
         pairs = x if hasattr(x, "as_tf_dataset") else None
-        dataset = checks.checked(x, self.bank) if pairs is None else pairs.as_tf_dataset()
+        strategy = self.distribute_strategy
+        dataset = checks.checked(x, self.bank) if pairs is None else distribute(pairs, strategy)
         if dataset.element_spec != getattr(self, "_element_spec", dataset.element_spec):
             # Keras would trace the step again with unknown shapes, which the crops can't have.
             self.make_train_function(force=True)
         self._element_spec = dataset.element_spec
-        callbacks = [PushNeighbors(pairs), *keras.tree.flatten(callbacks or [])]
+        first = [PushNeighbors(pairs), *([SameStart(pairs)] if has_workers(strategy) else [])]
+        callbacks = [*first, *keras.tree.flatten(callbacks or [])]
         self.begin_loop(pairs, callbacks)
-        return super().fit(
-            dataset,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            shuffle=False,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-        )
+        with names_the_lost(strategy):
+            return super().fit(
+                dataset,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                shuffle=False,
+                class_weight=class_weight,
+                sample_weight=sample_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+            )
 
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch):

@@ -2,6 +2,8 @@
 
 from keras_adasim.layers.copies import assign_copies
 from keras_adasim.models.finite import FiniteWatch
+from keras_adasim.models.several_workers import make_train_function
+from keras_adasim.workers import has_workers
 
 
 class TrainingLoop:
@@ -46,8 +48,11 @@ class TrainingLoop:
         """Makes Keras' train function, with the hooks behind it."""
         if self.train_function is not None and not force:
             return
-        super().make_train_function(force)
-        train = self.train_function
+        if has_workers(self.distribute_strategy):
+            train = make_train_function(self)
+        else:
+            super().make_train_function(force)
+            train = self.train_function
 
         def train_and_call_hooks(iterator):
             if self.first_step:
@@ -59,6 +64,16 @@ class TrainingLoop:
             return logs
 
         self.train_function = train_and_call_hooks
+
+    def everyone_stops(self, asked):
+        """Whether to stop after this step; to be asked once after each, as by `step_hooks`.
+
+        Args:
+            asked: Whether this process is to stop. Of several workers all hear of it, and stop
+                after the same step, one or two later.
+        """
+        agreement = self.training_step.agreement
+        return asked if agreement is None else agreement.reached(asked)
 
     def _pass_over(self, iterator):
         step, means = self._resumed

@@ -10,8 +10,10 @@ from keras_adasim.models.accumulation import accumulate
 from keras_adasim.models.checks import check_synchronized
 from keras_adasim.models.finite import are_finite, assign_all, moved_forward
 from keras_adasim.models.measures import feature_std
+from keras_adasim.models.several_workers import Agreement
 from keras_adasim.models.teacher import has_batch_normalization, parameter_pairs
 from keras_adasim.optimizers import exponential_moving_average
+from keras_adasim.workers import has_workers
 
 
 class TrainingStep:
@@ -39,6 +41,8 @@ class TrainingStep:
         with model.distribute_strategy.scope():
             # Steps in a row, up to the last one, that weren't finite. No part of the model's state.
             self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64)
+        workers = has_workers(model.distribute_strategy)
+        self.agreement = Agreement(model.distribute_strategy) if workers else None
         objective = model.objective
         student_heads = [student for student, _ in objective.heads]
         # Without heads of its own the teacher goes through the student's.
@@ -93,6 +97,8 @@ class TrainingStep:
         else:
             results = accumulate(self, self.accumulation_steps, views, step)
         gradients, statistics, metrics, finite = self.exchange(results)
+        if self.agreement is not None:
+            self.agreement.exchange()
         tf.cond(
             finite,
             lambda: self.update(gradients, statistics, results["gathered"], step),

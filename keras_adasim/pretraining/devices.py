@@ -1,6 +1,10 @@
 """What a run is computed on: its devices, and whether the step is compiled for them."""
 
+import logging
+
 import tensorflow as tf
+
+from keras_adasim.workers import cluster, is_chief
 
 # Parameters up to which, and steps from which on compiling gains on a CPU what it takes.
 SMALL_NETWORK = 2_000_000
@@ -16,10 +20,18 @@ def compiles(xla, backbone, steps):
     return backbone.count_params() <= SMALL_NETWORK and steps >= WORTH_COMPILING
 
 
-def make_strategy(devices):
-    """No strategy for one device, else `MirroredStrategy`."""
+def make_strategy(devices, strategy="auto"):
+    """No strategy for one device, else `MirroredStrategy`, or that of several processes.
+
+    Args:
+        devices: Number of devices of this process; 0 for all GPUs, else one CPU.
+        strategy: "mirrored", "multiworker", or "auto": by whether there are other processes.
+    """
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     physical = tf.config.list_physical_devices(kind)
+    addresses = [] if strategy == "mirrored" else cluster()[0]
+    if strategy == "multiworker" or len(addresses) > 1:
+        return _several_workers(addresses, physical, devices)
     if kind == "CPU" and devices > 1:
         _split_processor(physical[0], devices)
     elif not 0 <= devices <= len(physical):
@@ -30,6 +42,37 @@ def make_strategy(devices):
     if wanted == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(wanted)])
+
+
+def _several_workers(addresses, physical, devices):
+    """Makes the strategy, which waits until all of them are there."""
+    if not addresses:
+        raise ValueError(
+            "Expected the environment's TF_CONFIG to name all workers, for `strategy`=multiworker. "
+            "Received: no TF_CONFIG. On one machine, `keras-adasim launch --workers=2 -- pretrain "
+            "...` sets it."
+        )
+    gpus = physical if physical[0].device_type == "GPU" else []
+    if not 0 <= devices <= max(1, len(gpus)):
+        raise ValueError(
+            f"Expected `devices` from 0 to {max(1, len(gpus))} with several workers, of each: a "
+            f"worker has its GPUs or one CPU. Received: devices={devices}"
+        )
+    if gpus and devices:
+        tf.config.set_visible_devices(gpus[:devices], "GPU")
+    level = tf.get_logger().level
+    try:
+        tf.get_logger().setLevel(logging.ERROR)  # Not that there is no GPU.
+        if is_chief():
+            print(f"waiting for {len(addresses)} workers: {', '.join(addresses)}", flush=True)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise ValueError(
+            "Expected `strategy`=multiworker before TensorFlow runs anything in this process. "
+            f"Received: {error}. Call it first, or in a process of its own."
+        ) from error
+    finally:
+        tf.get_logger().setLevel(level)
 
 
 def _split_processor(processor, devices):

@@ -117,7 +117,16 @@ GENERAL = {
     ),
     **general(
         MACHINE,
-        devices=(0, "GPUs to use, or logical CPU devices; 0 is all GPUs, else one CPU."),
+        devices=(
+            0,
+            "GPUs to use (of each process), or logical CPU devices; 0 is all GPUs, else one CPU.",
+        ),
+        strategy=(
+            "auto",
+            "mirrored: all devices of this process; multiworker: those of all processes that the "
+            "environment's TF_CONFIG names; auto: multiworker if it names several.",
+            ("auto", "mirrored", "multiworker"),
+        ),
         xla=(
             "auto",
             "Whether to compile the step; auto: on a GPU, and small networks on a CPU.",

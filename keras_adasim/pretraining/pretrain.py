@@ -1,6 +1,8 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
+from keras_adasim import workers
 from keras_adasim.callbacks import Backup, CollapseAlarm
+from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Inventory
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
@@ -62,12 +64,16 @@ def pretrain(
         dry_run: Whether to print the plan alone.
         **settings: Every other setting, by name: `keras-adasim pretrain --helpfull` lists them.
 
+    With `strategy="multiworker"` the same call is made in several processes, of which the first one
+    writes and prints.
+
     Returns:
-        Dict that is also in `out/result.json`; None after a dry run.
+        Dict that is also in `out/result.json`, in all processes; None after a dry run.
 
     Raises:
         ValueError: If an argument or setting is wrong; named, and nothing is written then.
         OSError: If a folder is missing.
+        WorkerLostError: If one of several processes is gone.
 
     Example:
         ```python
@@ -82,8 +88,10 @@ def pretrain(
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
-    strategy = devices.make_strategy(decision["devices"])  # Before TensorFlow runs anything.
-    with surroundings.of_a_run(decision["seed"], decision["precision"]):
+    # Before TensorFlow runs anything.
+    strategy = devices.make_strategy(decision["devices"], decision["strategy"])
+    lost, run = workers.names_the_lost(strategy), surroundings.of_a_run
+    with lost, run(decision["seed"], decision["precision"]):
         sources = images.open_sources(data, test_data, **decision.pick(images.open_sources))
         inventory = Inventory.of(sources[0])
         backup = Backup(
@@ -97,19 +105,27 @@ def pretrain(
             "fingerprint": inventory.digits(),
             "augment": augment and type(augment).__name__,
         }
-        folder.check(earlier, facts["augment"], decision.given.get("epochs"))
+        chief = workers.is_chief(decision["strategy"])
+        folder.check(earlier, facts["augment"], decision.given.get("epochs"), writes=chief)
         changes = backup.changes() if earlier else None
         sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
         model, dataset = build(sources[0], strategy, decision, augment)
+        settings = decision.to_remember()
+        workers.check_equal(strategy, {**facts, **settings}, "Start all with the same command.")
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision)
-        print_plan(model, dataset, sources, decision, folder, fresh, changes)
+
+        def plan():
+            print_plan(model, dataset, sources, decision, folder, fresh, changes)
+
+        workers.told_by_chief(strategy, plan)
         if dry_run:
             return None
-        if fresh:
+        if fresh and chief:
             folder.set_aside()
-        with folder.held() as check_held:
-            model.step_hooks.append(check_held)
-            folder.begin(decision.to_remember(), facts)
+        with folder.held(locks=chief) as check_held:
+            if chief:
+                model.step_hooks.append(check_held)
+                folder.begin(settings, facts)
             return train(model, dataset, watchers, decision, folder, facts)
 
 
@@ -167,15 +183,25 @@ def train(model, dataset, watchers, decision, folder, facts):
     Raises:
         Stopped: After a signal, or when its time is up, once it is saved and printed how to go on.
     """
-    before = folder.measured_at_start(lambda: results.measure_start(model, watchers))
+
+    def measure():
+        return folder.measured_at_start(lambda: results.measure_start(model, watchers))
+
+    strategy = model.distribute_strategy
+    before = workers.told_by_chief(strategy, measure)
     find(watchers, CollapseAlarm).start = {"knn_top1": before["knn_before"], **before["before"]}
     try:
         with stops_after_a_step(model, find(watchers, Backup), decision["max_hours"]):
             model.fit(dataset, epochs=decision["epochs"], callbacks=watchers, verbose=0)
     except Stopped as reason:
-        print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
+        if writes_files(model):
+            print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
         raise
     except NotFiniteError as error:
         error.add_note(f"The last checkpoint is of {folder.told}")
         raise
-    return results.finish(folder, model, watchers, before, decision, facts)
+
+    def finish():
+        return results.finish(folder, model, watchers, before, decision, facts)
+
+    return workers.told_by_chief(strategy, finish)

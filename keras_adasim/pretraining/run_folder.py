@@ -6,6 +6,7 @@ import os
 import shutil
 import traceback
 
+from keras_adasim import workers
 from keras_adasim.checkpoints import CheckpointFolder, told
 from keras_adasim.files import expand, write_file
 from keras_adasim.pretraining.run_lock import RunLock
@@ -41,7 +42,7 @@ class RunFolder:
         self.result = self.path / "result.json"
         self.log = self.path / "log.csv"
         self.tensorboard = self.path / "tensorboard"
-        self.traceback = self.path / "traceback.txt"
+        self.traceback = self.path / f"traceback{workers.cluster()[1] or ''}.txt"
         self.lock = RunLock(self.path / ".run.lock")
         self._settings = self.path / "settings.json"
         self._start = self.path / "start.json"
@@ -91,21 +92,23 @@ class RunFolder:
             "pass `fresh`, which keeps it under another name."
         )
 
-    def check(self, earlier, augment, epochs):
+    def check(self, earlier, augment, epochs, writes=True):
         """Raises an error if a run can't be begun here, or can't go on with what it gets now.
 
         Args:
             earlier: What `recall` returned.
             augment: Name of the user's own augmentation, or None.
             epochs: Epochs that are wanted in all, or None.
+            writes: Whether this process is the one that writes there.
 
         Raises:
             ValueError: If the folder is not a run's, was started with something else, or is held
                 by another process.
             OSError: If nothing can be written there.
         """
-        self._check_place()
-        self.lock.check()
+        if writes:
+            self._check_place()
+            self.lock.check()
         if earlier and earlier["augment"] != augment:
             raise ValueError(
                 f"Expected `augment` to be {earlier['augment']}, with which the run in {self.path} "
@@ -166,15 +169,18 @@ class RunFolder:
         return json.loads(self._start.read_text())
 
     @contextlib.contextmanager
-    def held(self):
+    def held(self, locks=True):
         """Keeps other processes out, and leaves the traceback of what goes wrong in a file.
 
         The error then names that. Gives a function that raises RuntimeError if another process has
         taken the run over, because this one was frozen.
+
+        Args:
+            locks: Whether this process holds it; of several workers the chief does, for all.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            with self.lock.held() as check_held:
+            with self.lock.held() if locks else contextlib.nullcontext() as check_held:
                 yield check_held
         except Exception as error:
             with contextlib.suppress(OSError):

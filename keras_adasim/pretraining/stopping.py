@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 
+from keras_adasim.workers import told_by_all
+
 SIGNALS = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 # The status of a run whose time was up: "try again", of sysexits.h.
 TIME_IS_UP = 75
@@ -48,14 +50,19 @@ def stops_after_a_step(model, backup, max_hours=0.0):
         print(f"\nsaving and stopping after this step; {again} stops at once", flush=True)
 
     def stop_if_asked():
-        if asked or (max_hours and time.monotonic() >= end):
+        if model.everyone_stops(bool(asked) or is_over()):
             backup.save_within_epoch()
             raise stopped()
 
+    def is_over():
+        return max_hours > 0 and time.monotonic() >= end
+
     def stopped():
-        if not asked:
+        if asked:
+            return Stopped(signal.Signals(asked[0]).name, 128 + asked[0])
+        if is_over():
             return Stopped(f"{max_hours:g} hours are over", TIME_IS_UP)
-        return Stopped(signal.Signals(asked[0]).name, 128 + asked[0])
+        return Stopped("another worker was told to", 128 + signal.SIGTERM)
 
     model.step_hooks.append(stop_if_asked)
     with handled_by(ask):
@@ -63,7 +70,7 @@ def stops_after_a_step(model, backup, max_hours=0.0):
             yield
         finally:
             model.step_hooks.remove(stop_if_asked)
-    if asked:
+    if any(told_by_all(model.distribute_strategy, bool(asked))):
         raise stopped()
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from keras_adasim import callbacks as ours
+from keras_adasim.workers import is_chief
 
 
 def make_watchers(folder, sources, dataset, callbacks, backup, decision):
@@ -28,15 +29,16 @@ def make_watchers(folder, sources, dataset, callbacks, backup, decision):
     progress = ours.Progress(total_images=len(train), batch_size=dataset.batch_size)
     board = ours.EventLog(folder.tensorboard, write_graph=False)
     backup.stateful = watchers[:1]
+    chief = is_chief(decision["strategy"])
     return [
         *watchers,
         make_alarm(folder, find(watchers, ours.OnlineKNN), decision),
         *keras.tree.flatten(callbacks),
         ours.EpochLog(folder.log, progress),
         # It begins a file, also where nothing is left to train.
-        *([board] if folder.finished_epochs < decision["epochs"] else []),
+        *([board] if chief and folder.finished_epochs < decision["epochs"] else []),
         backup,
-        progress,
+        *([progress] if chief else []),
     ]
 
 
