@@ -39,7 +39,9 @@ def _import_quietly():
     Some of them heed no setting, so that standard error is closed meanwhile. They are let through
     if `TF_CPP_MIN_LOG_LEVEL` is 0, or if there is a GPU, as they tell why one isn't used.
     """
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # With other workers, as one that is gone would be logged over several lines.
+    quiet = "3" if "TF_CONFIG" in os.environ else "2"
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", quiet)
     if level == "0" or pathlib.Path("/dev/nvidia0").exists() or "tensorflow" in sys.modules:
         return
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""`keras-adasim launch`: several workers of one run on this machine, started again after a death."""
+"""`keras-adasim launch`: several workers of one run on this machine, which it keeps going."""
 
 import signal
 import sys

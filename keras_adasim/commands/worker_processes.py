@@ -15,6 +15,8 @@ import tensorflow as tf
 # Seconds that the others get to notice that one has died, which takes them about ten.
 GRACE = 20.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# TensorFlow logs a dead worker over several lines, before it raises an error.
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"} if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "2" else {}
 LINES = 20  # Of a worker's output, where it is shown.
 # A worker ends with whoever started it, even if that one is killed (1 is PR_SET_PDEATHSIG).
 START = """
@@ -62,6 +64,7 @@ class WorkerProcesses:
             yield
         finally:
             self.kill()
+            self._close()
             for number, handler in earlier.items():
                 signal.signal(number, handler)
 
@@ -94,14 +97,16 @@ class WorkerProcesses:
         return [status if status is None or status >= 0 else 128 - status for status in statuses]
 
     def _start(self, addresses):
-        self._outputs = [None, *(tempfile.TemporaryFile() for _ in addresses[1:])]
+        self._close()
+        self._outputs = [None, *(tempfile.TemporaryFile() for _ in addresses[1:])]  # noqa: SIM115
         self._processes = []
         for index, (environment, output) in enumerate(
             zip(self.environments, self._outputs, strict=True)
         ):
             task = {"type": "worker", "index": index}
             config = {"cluster": {"worker": addresses}, "task": task}
-            own = {"TF_CONFIG": json.dumps(config), "TF_GRPC_REUSE_PORT": "1", **environment}
+            own = {"TF_CONFIG": json.dumps(config), **QUIET, "TF_GRPC_REUSE_PORT": "1"}
+            own |= environment
             self._processes.append(
                 subprocess.Popen(
                     self.command,
@@ -119,6 +124,11 @@ class WorkerProcesses:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+    def _close(self):
+        for output in filter(None, self._outputs):
+            output.close()
+        self._outputs = []
 
     def last_lines(self, index):
         """The last lines that one of the others has printed."""
@@ -162,7 +172,7 @@ def reserved_ports(count, first=None):
 
 
 def shares_of_gpus(count):
-    """What each of some processes finds in its environment: its share of the GPUs, if there are any.
+    """What each of some processes finds in its environment: its share of the GPUs.
 
     Raises:
         ValueError: If they can't be shared evenly.

@@ -196,8 +196,8 @@ def check_fit(
         return
     if has_workers(model.distribute_strategy) or isinstance(x, tf.distribute.DistributedDataset):
         raise ValueError(
-            "Expected `x` to be a `keras_adasim.data.PairDataset`: `fit` gives every worker its own "
-            f"share of it. Received an object of type {type(x).__name__}"
+            "Expected `x` to be a `keras_adasim.data.PairDataset`, of which `fit` gives every "
+            f"worker its share. Received an object of type {type(x).__name__}"
         )
     spec = getattr(x, "element_spec", None)
     if not isinstance(spec, dict):

@@ -1,0 +1,43 @@
+"""Several processes that train one model."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_adasim import data, pairing
+from keras_adasim.commands.worker_processes import WorkerProcesses
+from keras_adasim.models.several_workers import _by_replica
+from tests.models import tiny, worker
+
+SCRIPT = pathlib.Path(worker.__file__).read_text()
+
+
+@pytest.mark.large
+def test_two_workers_equal_one_process(tmp_path):
+    """Keras couldn't reduce their logs, and both were given the same half of the images."""
+    processes = WorkerProcesses(2, [str(tmp_path)], script=SCRIPT)
+    with processes.passing_signals():
+        assert processes.run() == [0, 0], processes.last_lines(1)
+    for name in worker.MODELS:
+        alone = worker.train(name, tf.distribute.get_strategy())
+        states = [dict(np.load(tmp_path / f"{name}-{place}.npz")) for place in range(2)]
+        seen = [set(state.pop("seen")) for state in states]
+        assert not seen[0] & seen[1]
+        assert sorted(seen[0] | seen[1]) == alone.pop("seen") == list(range(tiny.NUM_IMAGES))
+        for first, second, place in zip(*(s.values() for s in states), alone, strict=True):
+            if "feature_std" not in place:  # The mean over replicas, each over its own images.
+                np.testing.assert_array_equal(first, second, err_msg=f"{name} {place}")
+                np.testing.assert_allclose(first, alone[place], atol=1e-5, err_msg=place)
+
+
+def test_a_batch_is_split_in_its_order():
+    pairs = data.PairDataset(data.ArraySource(tiny.images()), pairing.SelfPairing(), batch_size=8)
+    whole = list(pairs)
+    pairs.set_epoch(0)
+    shared = _by_replica(pairs.as_tf_dataset(), 2)
+    assert shared.cardinality() == 8
+    parts = [part["indices"].numpy() for part in shared]
+    np.testing.assert_array_equal(np.concatenate(parts[:2]), whole[0]["indices"])
+    assert [len(part) for part in parts] == [4] * 8
