@@ -40,7 +40,7 @@ def train(name, strategy):
     with strategy.scope():
         model = tiny.model(objective=MODELS[name](), run_eagerly=False)
     source = CountedSource(tiny.images())
-    pairs = data.PairDataset(source, model.pairing, batch_size=8, seed=5)
+    pairs = data.PairDataset(source, model.pairing, batch_size=16, seed=5)
     # Of a batch's rows each worker has its own; an epoch alone tells them apart.
     model.fit(pairs, epochs=1, verbose=0)
     seen = sorted(source.seen)
