@@ -12,6 +12,8 @@ import time
 
 import tensorflow as tf
 
+# Statuses of those that did as they were told: by a signal, or by --max_hours.
+STOPPED = {75, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))}
 # Seconds that the others get to notice that one has died, which takes them about ten.
 GRACE = 20.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -141,7 +143,7 @@ class WorkerProcesses:
 
 def died_of(status):
     """Whether an exit status is a death: neither done, nor still running, nor told to stop."""
-    return status not in (None, 0, *(128 + number for number in SIGNALS))
+    return status not in (None, 0, *STOPPED)
 
 
 @contextlib.contextmanager
