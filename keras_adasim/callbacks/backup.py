@@ -274,7 +274,8 @@ class Backup(keras.callbacks.Callback):
 
     def _begin_with_others(self, changes):
         """The epoch begins again, and the schedules stand where so many epochs bring them."""
-        print(f"the images: {changes}; what is known of the others goes with them", flush=True)
+        if writes_files(self.model):
+            print(f"the images: {changes}; what is known of the others goes with them", flush=True)
         self._follows, self._step = True, 0
         steps = (self.params or {}).get("steps")
         if steps:

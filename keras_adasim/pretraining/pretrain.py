@@ -110,8 +110,8 @@ def pretrain(
         changes = backup.changes() if earlier else None
         sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
         model, dataset = build(sources[0], strategy, decision, augment)
-        settings = decision.to_remember()
-        workers.check_equal(strategy, {**facts, **settings}, "Start all with the same command.")
+        kept = decision.to_remember()
+        workers.check_equal(strategy, {**facts, **kept}, "Start all with the same command.")
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision)
 
         def plan():
@@ -125,7 +125,7 @@ def pretrain(
         with folder.held(locks=chief) as check_held:
             if chief:
                 model.step_hooks.append(check_held)
-                folder.begin(settings, facts)
+                folder.begin(kept, facts)
             return train(model, dataset, watchers, decision, folder, facts)
 
 

@@ -1,5 +1,6 @@
 """Several processes that train one model."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -29,6 +30,9 @@ def test_two_workers_equal_one_process(tmp_path):
         for place, value in states[0].items():
             np.testing.assert_array_equal(value, states[1][place], err_msg=f"{name} {place}")
         tiny.assert_states_equal({k: np.asarray(v) for k, v in alone.items()}, states[0], 1e-5)
+    # One was told to stop after the first step, the other hears of it: they stop together.
+    told = [json.loads((tmp_path / f"told-{place}.json").read_text()) for place in range(2)]
+    assert told == [{"steps": 3, "places": [0, 1]}] * 2
 
 
 def test_a_batch_is_split_in_its_order():

@@ -1,6 +1,8 @@
 """Small models, each trained by one process or by several together; imported by no test's process
 but theirs."""
 
+import contextlib
+import json
 import pathlib
 import sys
 
@@ -8,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim import data, optimizers
+from keras_adasim.workers import told_by_all
 from tests.models import tiny
 from tests.models.test_exchange import small_cnn
 from tests.objectives.tiny import make
@@ -31,8 +34,7 @@ class CountedSource(data.ArraySource):
         return super().read(tf.ensure_shape(noted, indices.shape))
 
 
-def train(name, strategy):
-    """Two epochs; returns all variables, the votes' window, the loss and what was decoded."""
+def build(name, strategy):
     with strategy.scope():
         model = tiny.model(
             # Batch normalization, of features that differ between images; DINO has none.
@@ -42,10 +44,15 @@ def train(name, strategy):
             run_eagerly=False,
         )
     source = CountedSource(tiny.images())
-    pairs = data.PairDataset(source, model.pairing, batch_size=16, seed=5)
+    return model, data.PairDataset(source, model.pairing, batch_size=16, seed=5)
+
+
+def train(name, strategy):
+    """Two epochs; returns all variables, the votes' window, the loss and what was decoded."""
+    model, pairs = build(name, strategy)
     # Of a batch's rows each worker has its own; an epoch alone tells them apart.
     model.fit(pairs, epochs=1, verbose=0)
-    seen = sorted(source.seen)
+    seen = sorted(pairs.source.seen)
     loss = model.fit(pairs, epochs=1, verbose=0).history["loss"]
     records = model.pairing._window
     ids, similarities = records.unpack(records.read(np.arange(tiny.NUM_IMAGES), slice(None)))
@@ -53,11 +60,27 @@ def train(name, strategy):
     return {**tiny.state(model), **votes, "loss": loss, "seen": seen}
 
 
+def stop(strategy, asks):
+    """Is told to stop, or not; returns the step after which the training stopped."""
+    model, pairs = build("dino", strategy)
+
+    def stop_if_asked():
+        if model.everyone_stops(asks):
+            raise KeyboardInterrupt
+
+    model.step_hooks.append(stop_if_asked)
+    with contextlib.suppress(KeyboardInterrupt):
+        model.fit(pairs, epochs=4, verbose=0)
+    return int(model.optimizer.iterations.numpy())
+
+
 def main(folder):
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     place = strategy.cluster_resolver.task_id
     for name in OBJECTIVES:
         np.savez(pathlib.Path(folder) / f"{name}-{place}.npz", **train(name, strategy))
+    told = {"steps": stop(strategy, asks=place == 1), "places": told_by_all(strategy, place)}
+    (pathlib.Path(folder) / f"told-{place}.json").write_text(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,13 @@ class Run:
 
     def __init__(self):
         self.step_hooks, self.saved = [], 0
+        self.distribute_strategy = None
 
     def save_within_epoch(self):
         self.saved += 1
+
+    def everyone_stops(self, asked):
+        return asked
 
     def step(self):
         for hook in self.step_hooks:
