@@ -78,7 +78,7 @@ def test_deaths_in_other_epochs_are_counted_anew(tmp_path, capfd, monkeypatch):
     count = property(lambda folder: len(list(folder.path.glob("checkpoints/epoch-*"))))
     monkeypatch.setattr(launch.RunFolder, "finished_epochs", count)
     assert keep_going(tmp_path, "3,die", "3,die", "advance,die", "3,die", "0,0") == 0
-    assert "in epoch 4; starting" in capfd.readouterr().err
+    assert "in epoch 2; starting" in capfd.readouterr().err
 
 
 def test_a_wrong_setting_is_not_tried_again(tmp_path, capfd, monkeypatch):
