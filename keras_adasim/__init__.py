@@ -23,11 +23,13 @@ from keras_adasim.finite import NotFiniteError  # noqa: E402
 from keras_adasim.models import SelfDistillation  # noqa: E402
 from keras_adasim.pretraining import pretrain  # noqa: E402
 from keras_adasim.version import __version__  # noqa: E402
+from keras_adasim.workers import WorkerLostError  # noqa: E402
 
 __all__ = [
     "CollapseError",
     "NotFiniteError",
     "SelfDistillation",
+    "WorkerLostError",
     "__version__",
     "augment",
     "backbones",

@@ -23,9 +23,10 @@ class WorkerLostError(RuntimeError):
 
     Example:
         ```python
+        images = np.zeros((8, 8, 8, 3), "uint8")
         try:
-            ka.pretrain("photos", "run", strategy="multiworker", dry_run=True)
-        except (ka.workers.WorkerLostError, OSError) as error:
+            ka.pretrain(images, "run", backbone="vit_mini", epochs=2, dry_run=True)
+        except ka.WorkerLostError as error:
             print(error)  # Start all workers again: the run goes on from its checkpoint.
         ```
     """
