@@ -3,19 +3,55 @@
 import errno
 import os
 import pathlib
+import pickle
 import shutil
+import struct
+import zipfile
+import zlib
+
+# What an archive may unpack to: weights hardly compress, and small ones do no harm.
+MOST_UNPACKED, HARMLESS = 100, 2**28
+
+# What readers raise for a file that isn't what it should be, or whose header lies.
+DAMAGED = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError, OSError),
+    *(MemoryError, RecursionError, NotImplementedError, RuntimeError),
+    *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
-def expand(path):
+def expand(path, name="path"):
     """Returns a path with `~` as the home folder, and relative to the working directory.
 
     Args:
         path: String or path-like.
+        name: Name of the argument, for the error.
 
     Raises:
-        TypeError: If it is neither.
+        ValueError: If it is neither, or empty, which would be the working directory.
     """
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ValueError(
+            f"Expected `{name}` to be a path, a string or path-like. Received: {name}={path!r}"
+        )
     return pathlib.Path(path).expanduser()
+
+
+def check_unpacked(path):
+    """Raises ValueError if a zip archive unpacks to far more than it holds, before it is read.
+
+    Args:
+        path: The archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    packed = os.path.getsize(path)
+    if size > max(HARMLESS, MOST_UNPACKED * packed):
+        raise ValueError(
+            f"Expected {os.fspath(path)!r} to unpack to at most {MOST_UNPACKED} times its size of "
+            f"{packed:,} bytes. Received: an archive of {size:,} bytes unpacked, which is a trap "
+            "and was not read"
+        )
 
 
 def write_file(path, content):

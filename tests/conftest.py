@@ -12,6 +12,7 @@ import gc
 import json
 import pathlib
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
@@ -23,6 +24,12 @@ tf.config.set_logical_device_configuration(
 
 # For the same reason: TensorFlow takes a third of a traced function's time to rewrite its graph.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+# The same examples every time, however busy the machine, and nothing left on the disk.
+hypothesis.settings.register_profile(
+    "same", derandomize=True, deadline=None, database=None, max_examples=50
+)
+hypothesis.settings.load_profile("same")
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 

@@ -54,6 +54,8 @@ def _largest_box(height, width, ratio):
     size = tf.cast(tf.stack([height, width]), tf.float32)
     tallest = tf.cast(tf.round(size[1] / ratio[0]), tf.int32)
     widest = tf.cast(tf.round(size[0] * ratio[1]), tf.int32)
+    # Of an image that is narrower than a pixel's share of the ratio, one pixel is left.
+    tallest, widest = tf.maximum(tallest, 1), tf.maximum(widest, 1)
     return tf.minimum(tallest, height), tf.minimum(widest, width)
 
 

@@ -15,7 +15,7 @@ from keras_adasim.augment.policies import (
 )
 from keras_adasim.augment.random_resized_crop import RandomResizedCrop
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer, check_per_channel, check_strings
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -94,14 +94,15 @@ class DINOAugment(keras.layers.Layer):
         self.channels = check_integer("channels", channels)
         self.seed = check_integer("seed", seed, minimum=0)
         _check_statistics(mean, std, self.channels)
-        self.crops = crops
+        what = "a `MultiCrop`, such as `augment.MultiCrop(224)`"
+        self.crops = check_has("crops", crops, what, "sizes", "scales", "ratio")
         self.mean = tuple(mean)
         self.std = tuple(std)
-        self.exclude = tuple(exclude)
+        self.exclude = check_strings("exclude", exclude)
         self.interpolation = interpolation
-        self.first = first_view() if first is None else list(first)
-        self.second = second_view() if second is None else list(second)
-        self.local = local_view() if local is None else list(local)
+        self.first = first_view() if first is None else _checked_layers("first", first)
+        self.second = second_view() if second is None else _checked_layers("second", second)
+        self.local = local_view() if local is None else _checked_layers("local", local)
         layers = [*self.first, *self.second, *self.local]
         self.left_out = _left_out(layers, self.exclude, self.channels)
         active = [layer for layer in layers if layer.name not in self.left_out]
@@ -208,8 +209,15 @@ def _serialize(layers):
     return [keras.saving.serialize_keras_object(layer) for layer in layers]
 
 
+def _checked_layers(name, layers):
+    if not isinstance(layers, list | tuple) or not all(hasattr(each, "name") for each in layers):
+        raise ValueError(f"Expected `{name}` to be a list of layers. Received: {name}={layers!r}")
+    return list(layers)
+
+
 def _check_statistics(mean, std, channels):
-    if len(mean) != channels or len(std) != channels:
+    mean, std = check_per_channel("mean", mean), check_per_channel("std", std, above=0)
+    if not len(mean) == len(std) == channels:
         raise ValueError(
             f"Expected `mean` and `std` to have {channels} entries, one per channel: pass the "
             f"data set's own, or `channels={len(mean)}`. Received: mean={tuple(mean)}, "

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_adasim.validation import check_number
+from keras_adasim.validation import check_per_channel
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -29,13 +29,13 @@ class Normalize(keras.layers.Layer):
 
     def __init__(self, mean, std, **kwargs):
         super().__init__(**kwargs)
-        if len(mean) != len(std):
+        self.mean = check_per_channel("mean", mean)
+        self.std = check_per_channel("std", std, above=0)
+        if len(self.mean) != len(self.std):
             raise ValueError(
                 "Expected `mean` and `std` to have one entry per channel. "
                 f"Received: mean={mean}, std={std}"
             )
-        self.mean = tuple(check_number("mean", value) for value in mean)
-        self.std = tuple(check_number("std", value, above=0) for value in std)
 
     def call(self, images):
         """Normalizes (..., C) images."""

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_adasim.augment.keras_cv_layers import AugmentationLayer
 from keras_adasim.augment.keyed_generator import drawing_from
-from keras_adasim.validation import check_number
+from keras_adasim.validation import check_has, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -34,6 +34,7 @@ class RandomApply(AugmentationLayer):
     """
 
     def __init__(self, layer, rate=0.5, name=None, **kwargs):
+        check_has("layer", layer, "a layer that keeps its input's shape", "name", "__call__")
         super().__init__(name=name or layer.name, **kwargs)
         self.layer = layer
         self.rate = check_number("rate", rate, minimum=0, maximum=1)

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_adasim.backbones.hub_positions import keep_positions
 from keras_adasim.backbones.sublayers import sublayers
+from keras_adasim.validation import check_per_channel
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -83,8 +84,8 @@ class AdaptedBackbone(keras.Model):
         self.backbone = backbone
         self.image_size = image_size
         self.num_prefix_tokens = num_prefix_tokens
-        self.mean = None if mean is None else tuple(float(value) for value in mean)
-        self.std = None if std is None else tuple(float(value) for value in std)
+        self.mean = None if mean is None else check_per_channel("mean", mean, channels)
+        self.std = None if std is None else check_per_channel("std", std, channels, above=0)
         self.channels = channels
         self.fixed_image_size = height
         self.preprocessing_layers = tuple(

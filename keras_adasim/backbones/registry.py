@@ -67,10 +67,10 @@ def get(identifier, image_size=None, channels=None, **arguments):
     if isinstance(identifier, keras.Model):
         _refuse_arguments(identifier.name, arguments)
         return _as_backbone(identifier, image_size)
-    if not isinstance(identifier, str | os.PathLike):
+    if not isinstance(identifier, str | os.PathLike) or not os.fspath(identifier):
         raise ValueError(
-            "Expected a backbone's name, a folder or a `keras.Model`. Received an object of type "
-            f"{type(identifier).__name__}"
+            "Expected `identifier` to be a backbone's name, a folder or a `keras.Model`. Received: "
+            f"identifier={identifier!r}"
         )
     name = os.fspath(identifier)
     if name.startswith(PREFIX):
@@ -149,7 +149,7 @@ def _unknown(name):
     )
     close = difflib.get_close_matches(name, PRESETS, n=1)
     return (
-        f"Expected a backbone: one of {', '.join(PRESETS)}, hub:PRESET (an image backbone of "
-        "KerasHub, by name or folder), or the folder of a run or an export. Received: "
-        f"{name!r}. {tried}" + (f" Did you mean {close[0]!r}?" if close else "")
+        f"Expected `identifier` to be one of {', '.join(PRESETS)}, hub:PRESET (an image backbone "
+        "of KerasHub, by name or folder), or the folder of a run or an export. Received: "
+        f"identifier={name!r}. {tried}" + (f" Did you mean {close[0]!r}?" if close else "")
     )

@@ -13,7 +13,8 @@ import zipfile
 import keras
 
 from keras_adasim.backbones.hub import require_keras_hub
-from keras_adasim.files import expand
+from keras_adasim.files import DAMAGED, check_unpacked, expand
+from keras_adasim.validation import check_per_channel
 
 FILE_NAME = "backbone.keras"
 # What marks a SavedModel of `export_backbone`, and tells of the images it was made for.
@@ -68,17 +69,19 @@ def load_stored_backbone(folder):
     if not path.is_file():
         _refuse(folder, metadata.get("not_stored_because"))
     try:
+        check_unpacked(path)
         with zipfile.ZipFile(path) as archive:
             if b'"keras_hub' in archive.read("config.json"):
                 require_keras_hub()
         backbone = keras.saving.load_model(path, compile=False)
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise ValueError(
             f"Expected {os.fspath(path)!r} to hold a backbone of classes that Keras knows. "
             f"Received: {textwrap.shorten(str(error), 200)}. Import the module that registers "
             "its classes, or export it again: `keras-adasim export --backbone=RUN --out=FOLDER`."
         ) from error
-    backbone.mean, backbone.std = tuple(metadata["mean"]), tuple(metadata["std"])
+    for name in ("mean", "std"):
+        setattr(backbone, name, check_per_channel(name, metadata.get(name)))
     return backbone
 
 

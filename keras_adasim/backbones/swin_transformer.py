@@ -9,7 +9,7 @@ from keras_adasim.layers.patch_merging import PatchMerging
 from keras_adasim.layers.reference_defaults import layer_norm
 from keras_adasim.layers.swin_block import SwinBlock
 from keras_adasim.layers.torch_names import convolution_names, layer_norm_names, prefixed
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -78,6 +78,7 @@ class SwinTransformer(keras.Model):
         dtype=None,
     ):
         check_sizes(image_size, patch_size, embed_dim, depths, num_heads, window_size, channels)
+        drop_path_rate = check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
         dtype = keras.dtype_policies.get(dtype)
 
         # === Layers ===
@@ -178,9 +179,10 @@ def stage_window(side, window_size):
 
 def check_sizes(image_size, patch_size, embed_dim, depths, num_heads, window_size, channels):
     """Raises ValueError unless a Swin transformer of these sizes can be built."""
-    for name, values in dict(locals()).items():
-        for value in values if isinstance(values, list | tuple) else [values]:
-            check_integer(name, value)
+    for name, value in dict(locals()).items():
+        per_stage = name in ("depths", "num_heads") and isinstance(value, list | tuple)
+        for each in value if per_stage else [value]:
+            check_integer(name, each)
     if len(depths) != len(num_heads) or not depths:
         raise ValueError(
             "Expected `depths` and `num_heads` to have one entry for every stage. Received: "

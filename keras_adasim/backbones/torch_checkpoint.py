@@ -1,13 +1,11 @@
 """Reads the arrays of checkpoint files without running code that a file brings along."""
 
-import zipfile
-
 import ml_dtypes  # noqa: F401  teaches NumPy bfloat16, which safetensors files may hold
 import numpy as np
 import safetensors.numpy
 
 from keras_adasim.backbones.torch_unpickler import read_torch_file
-from keras_adasim.files import expand
+from keras_adasim.files import DAMAGED, check_unpacked, expand
 
 
 def read_checkpoint(path):
@@ -35,22 +33,25 @@ def read_checkpoint(path):
             )
         return checkpoint
     raise ValueError(
-        f"Expected `weights` to end in .npz, .safetensors, .pth, .pt or .bin. Received: {path}"
+        "Expected `path` to end in .npz, .safetensors, .pth, .pt or .bin. "
+        f"Received: path={str(path)!r}"
     )
 
 
 def _read_arrays(path):
     if not path.is_file():
         raise FileNotFoundError(
-            f"Expected `weights` to be a file. Received: {path}, which isn't there"
+            "Expected `path` to be a file of weights. "
+            f"Received: path={str(path)!r}, which isn't there"
         )
     try:
         if path.suffix == ".safetensors":
             return safetensors.numpy.load_file(path)
+        check_unpacked(path)
         # Opened here: NumPy leaves a file that is no archive open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (ValueError, EOFError, zipfile.BadZipFile, safetensors.SafetensorError) as error:
+    except (*DAMAGED, safetensors.SafetensorError) as error:
         raise ValueError(
             f"Expected {path} to be a sound {path.suffix} file of arrays. Received: {error}. "
             "Download it again."

@@ -6,6 +6,7 @@ Since PyTorch 1.6 such a file is a zip archive: `data.pkl` describes the objects
 
 import collections
 import dataclasses
+import math
 import pathlib
 import pickle
 import zipfile
@@ -13,8 +14,10 @@ import zipfile
 import ml_dtypes
 import numpy as np
 
-from keras_adasim.files import expand
+from keras_adasim.files import DAMAGED, check_unpacked, expand
 
+# Elements of a tensor that repeats its storage, as expanded ones do.
+MOST_REPEATED = 2**24
 STORAGE_DTYPES = {
     "DoubleStorage": np.float64,
     "FloatStorage": np.float32,
@@ -27,6 +30,10 @@ STORAGE_DTYPES = {
     "ByteStorage": np.uint8,
     "BoolStorage": np.bool_,
 }
+
+
+class RefusedCheckpointError(ValueError):
+    """A file asks for more than tensors and settings; nothing of it was run."""
 
 
 class Inert:
@@ -82,12 +89,12 @@ class StoredTensor:
 
     def __array__(self, dtype=None, copy=None):
         """Reads the tensor; raises ValueError if it reaches beyond its storage."""
-        with zipfile.ZipFile(self.path) as archive:
-            storage = np.frombuffer(archive.read(self.member), np.dtype(self.dtype))
+        storage = self._storage()
         reach = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         numbers = (self.offset, *self.shape, *self.strides)
         empty = 0 in self.shape
-        if min(numbers) < 0 or (not empty and self.offset + reach >= storage.size):
+        beyond = not empty and self.offset + reach >= storage.size
+        if min(numbers) < 0 or beyond or math.prod(self.shape) > max(storage.size, MOST_REPEATED):
             raise ValueError(
                 f"Expected tensors inside their storages. Received: {self.path} with a tensor of "
                 f"shape {self.shape} beyond the {storage.size} elements of {self.member}. The file "
@@ -96,6 +103,16 @@ class StoredTensor:
         strides = tuple(step * storage.itemsize for step in self.strides)
         array = np.lib.stride_tricks.as_strided(storage[self.offset :], self.shape, strides)
         return np.array(array, dtype=dtype)
+
+    def _storage(self):
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return np.frombuffer(archive.read(self.member), np.dtype(self.dtype))
+        except DAMAGED as error:
+            raise ValueError(
+                f"Expected {str(self.path)!r} to hold {self.member}. Received: {error}. Download "
+                "it again."
+            ) from error
 
 
 class TensorUnpickler(pickle.Unpickler):
@@ -124,7 +141,7 @@ class TensorUnpickler(pickle.Unpickler):
             return STORAGE_DTYPES[name]
         if (module, name) in INERT:
             return Inert
-        raise pickle.UnpicklingError(
+        raise RefusedCheckpointError(
             f"Expected a checkpoint of tensors and settings. Received: {self.path}, which asks for "
             f"`{module}.{name}`. Nothing of it was run. Where you trust the file, load it in "
             "PyTorch and save the model's `state_dict()` alone."
@@ -133,6 +150,8 @@ class TensorUnpickler(pickle.Unpickler):
     def persistent_load(self, pid):
         """Answers a pickle's reference to a storage: its dtype and its place in the archive."""
         _, dtype, number, _, _ = pid
+        if dtype not in STORAGE_DTYPES.values():
+            raise pickle.UnpicklingError(f"a storage of {dtype!r}")
         return dtype, f"{self.root}data/{number}"
 
     def _tensor(self, storage, offset, shape, strides, *_):
@@ -152,8 +171,9 @@ def read_torch_file(path):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not in the zip format of PyTorch 1.6 and later.
-        pickle.UnpicklingError: If the file asks for anything that is not on our list.
+        ValueError: If the file is not in the zip format of PyTorch 1.6 and later, is damaged, or
+            unpacks to far more than it holds.
+        RefusedCheckpointError: If the file asks for anything that is not on our list.
     """
     path = expand(path)
     if not path.exists():
@@ -164,10 +184,19 @@ def read_torch_file(path):
             f"{path}. If it is older, rewrite it once with PyTorch: "
             "`torch.save(torch.load(path, weights_only=True), path)`."
         )
+    check_unpacked(path)
     with zipfile.ZipFile(path) as archive:
         root = _root(archive, path)
         with archive.open(f"{root}data.pkl") as file:
-            return TensorUnpickler(file, path, root).load()
+            try:
+                return TensorUnpickler(file, path, root).load()
+            except RefusedCheckpointError:
+                raise
+            except DAMAGED as error:
+                raise ValueError(
+                    f"Expected {str(path)!r} to be a sound PyTorch checkpoint. Received: "
+                    f"{type(error).__name__}: {error}. Download it again."
+                ) from error
 
 
 def _root(archive, path):

@@ -56,7 +56,7 @@ def torch_assignments(model, weights, key=None, part=None):
     """
     expected = _torch_names(model)
     if isinstance(weights, str | os.PathLike):
-        weights = read_checkpoint(weights)
+        weights = read_checkpoint(expand(weights, "weights"))
     if not hasattr(weights, "items"):
         raise ValueError(
             "Expected `weights` to be a path, or a mapping of PyTorch's names to arrays. "
@@ -138,7 +138,7 @@ def _network(weights, key):
     """Picks the mapping of names to arrays out of a checkpoint."""
     networks = {name: entry for name, entry in weights.items() if _is_network(entry)}
     if key is not None:
-        if key not in networks:
+        if not isinstance(key, str) or key not in networks:
             raise ValueError(
                 f"Expected `key` to name a network of the checkpoint: {_listed(networks)}. "
                 f"Received: key={key!r}."

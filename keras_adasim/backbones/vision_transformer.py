@@ -9,7 +9,7 @@ from keras_adasim.layers.position_embedding import PositionEmbedding
 from keras_adasim.layers.reference_defaults import layer_norm
 from keras_adasim.layers.torch_names import convolution_names, layer_norm_names, prefixed
 from keras_adasim.layers.transformer_block import TransformerBlock
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -69,6 +69,8 @@ class VisionTransformer(keras.Model):
         **kwargs,
     ):
         check_sizes(image_size, patch_size, embed_dim, depth, num_heads, channels)
+        mlp_ratio = check_number("mlp_ratio", mlp_ratio, above=0)
+        drop_path_rate = check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
         dtype = keras.dtype_policies.get(dtype)
 
         # === Layers ===

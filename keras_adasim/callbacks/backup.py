@@ -8,7 +8,7 @@ import keras
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
 from keras_adasim.data.inventory import Inventory
-from keras_adasim.files import check_space, free_space
+from keras_adasim.files import check_space, expand, free_space
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.validation import check_integer
 
@@ -86,6 +86,7 @@ class Backup(keras.callbacks.Callback):
         self.every_steps = every_steps
         self.images = images
         self.accept_changes = accept_changes
+        directory = expand(directory, "directory")
         self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
         self.stateful = list(stateful)
         self._forget()

@@ -9,7 +9,7 @@ from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.label_free import alignment, alpha_req, rank_me, uniformity
 from keras_adasim.evaluation.neighborhoods import neighbor_churn, neighbor_purity
 from keras_adasim.layers.preprocessing import l2_normalize
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer, check_labels
 from keras_adasim.workers import told_by_chief
 
 # Images whose records of two epochs are compared.
@@ -96,14 +96,17 @@ class Measures(keras.callbacks.Callback):
         seed=0,
     ):
         super().__init__()
+        if source is not None:
+            check_has("source", source, "a `data.Source` of the training images", "__len__", "read")
         self.source = source
-        self.labels = None if labels is None else np.asarray(labels)
+        self.labels = None if labels is None else check_labels("labels", labels)
         self.every = check_integer("every", every)
         self.max_images = check_integer("max_images", max_images, minimum=2)
         self.image_size = None if image_size is None else check_integer("image_size", image_size)
         self.batch_size = check_integer("batch_size", batch_size)
         self.seed = check_integer("seed", seed, minimum=0)
         self._view_features = self._before = self._now = None
+        self._check(None if source is None else len(source))
 
     def set_model(self, model):
         """Looks whether source and labels are those of the model's training images."""

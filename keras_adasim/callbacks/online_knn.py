@@ -6,7 +6,7 @@ import numpy as np
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer, check_number, check_switch
 from keras_adasim.workers import told_by_chief
 
 
@@ -69,14 +69,13 @@ class OnlineKNN(keras.callbacks.Callback):
         for name, value in (("max_images", max_images), ("image_size", image_size)):
             if value is not None:
                 check_integer(name, value)
-        if not 0 < held_out < 1:
-            raise ValueError(
-                f"Expected `held_out` between 0 and 1. Received: held_out={held_out!r}"
-            )
-        if not temperature > 0:
-            raise ValueError(
-                f"Expected `temperature` above 0. Received: temperature={temperature!r}"
-            )
+        check_number("held_out", held_out, above=0, below=1)
+        check_number("temperature", temperature, above=0)
+        check_switch("leave_one_out", leave_one_out)
+        what = "a `data.Source` of labeled images"
+        check_has("train_source", train_source, what, "__len__", "labels")
+        if test_source is not None:
+            check_has("test_source", test_source, what, "__len__", "labels")
         if leave_one_out and test_source is not None:
             raise ValueError(
                 "Expected no `test_source` with `leave_one_out`, which classifies the images of "

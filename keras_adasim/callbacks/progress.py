@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_number
 
 COLUMNS = 160  # Of the line of an epoch.
 SPACE = "  "
@@ -67,10 +67,7 @@ class Progress(keras.callbacks.Callback):
         for name, value in (("total_images", total_images), ("batch_size", batch_size)):
             if value is not None:
                 check_integer(name, value)
-        if not interval >= 0:
-            raise ValueError(
-                f"Expected `interval` to be a number of seconds. Received: interval={interval!r}"
-            )
+        check_number("interval", interval, minimum=0)
         self.total_images = total_images
         self.batch_size = batch_size
         self.interval = interval

@@ -10,6 +10,7 @@ from keras_adasim.files import expand
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.pretraining.reopening import reopen
 from keras_adasim.pretraining.run_folder import RunFolder
+from keras_adasim.validation import renamed
 
 HELP = (
     "Folder of a run or an export; or hub:PRESET of KerasHub, or a preset's name, untrained. A "
@@ -39,6 +40,7 @@ def load_embedder(identifier):
         FileNotFoundError: If there is no such folder, and no preset of that name.
         ValueError: If the folder holds neither a run nor an export.
     """
+    expand(identifier, "backbone")
     folder = RunFolder(identifier) if expand(identifier).is_dir() else None
     if folder is not None and folder.finished_epochs:
         model = reopen(folder)
@@ -50,7 +52,8 @@ def load_embedder(identifier):
         exported = export.load_backbone(identifier)
         look = tf.function(lambda images: exported(images)["features"], reduce_retracing=True)
         return Embedder(look, exported.metadata.image_size, exported.metadata.channels)
-    backbone = backbones.get(identifier)
+    with renamed(identifier="backbone"):
+        backbone = backbones.get(identifier)
     size, channels = backbone.image_size, backbone.inputs[0].shape[-1]
 
     @tf.function(reduce_retracing=True)

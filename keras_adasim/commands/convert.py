@@ -8,6 +8,7 @@ from keras_adasim import backbones
 from keras_adasim.commands.running import run
 from keras_adasim.export import export_backbone
 from keras_adasim.files import expand
+from keras_adasim.validation import check_integer, renamed
 
 DESCRIPTION = """
 Turns a PyTorch checkpoint into a SavedModel:
@@ -77,11 +78,17 @@ def convert(
         FileNotFoundError: If there is no such checkpoint.
         ValueError: If its names or shapes aren't the backbone's.
     """
-    checkpoint = expand(checkpoint)
+    checkpoint, output = expand(checkpoint, "checkpoint"), expand(output, "output")
+    check_integer("image_size", image_size)
+    check_integer("trained_size", trained_size, minimum=0)
     if not checkpoint.is_file():
-        raise FileNotFoundError(f"Expected `checkpoint` to be a file. Received: {checkpoint}")
+        raise FileNotFoundError(
+            f"Expected `checkpoint` to be a file. Received: checkpoint={checkpoint}"
+        )
     sizes = {"patch_size": patch_size} if backbone.startswith("vit") else {}
     model = backbones.get(backbone, image_size=trained_size or image_size, **sizes)
-    backbones.load_torch_weights(model, checkpoint, key=key)
-    export_backbone(model, output, image_size, overwrite=overwrite)
+    with renamed(path="checkpoint"):
+        backbones.load_torch_weights(model, checkpoint, key=key)
+    with renamed(path="output"):
+        export_backbone(model, output, image_size, overwrite=overwrite)
     print(f"{backbone} with {model.count_params():,} parameters: {output}")

@@ -10,6 +10,7 @@ from keras_adasim.commands.backbone import HELP, load_embedder
 from keras_adasim.commands.running import run
 from keras_adasim.evaluation import embed
 from keras_adasim.files import expand, write_file
+from keras_adasim.validation import check_integer, renamed
 
 DESCRIPTION = """
 Writes the features of all images of a folder to an .npz file:
@@ -41,7 +42,8 @@ def start(values):
     Raises:
         FileExistsError: If the file is there and is not to be replaced.
     """
-    out = expand(values.out)
+    check_integer("batch_size", values.batch_size)
+    out = expand(values.out, "out")
     if out.suffix != ".npz":
         raise ValueError(f"Expected `out` to end in .npz. Received: out={values.out}")
     if out.exists() and not values.overwrite:
@@ -50,7 +52,8 @@ def start(values):
             "`overwrite`, or choose another name."
         )
     backbone = load_embedder(values.backbone)
-    source = data.open_folder(values.data_dir, backbone.channels)
+    with renamed(path="data_dir"):
+        source = data.open_folder(values.data_dir, backbone.channels)
     features = embed(source, backbone.embed, values.batch_size, backbone.image_size)
     arrays = {
         "features": features,

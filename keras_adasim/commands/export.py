@@ -7,6 +7,7 @@ from keras_adasim.commands.running import run
 from keras_adasim.files import expand
 from keras_adasim.pretraining.reopening import reopen
 from keras_adasim.pretraining.run_folder import RunFolder
+from keras_adasim.validation import check_integer, renamed
 
 DESCRIPTION = """
 Exports the teacher of a run, as its newest checkpoint has it; the run need not be finished.
@@ -54,11 +55,15 @@ def export_run(path, out, form="savedmodel", image_size=None, overwrite=False):
         FileExistsError: If `out` is taken and is not to be replaced.
         ValueError: If there is no run, or its backbone has no such form.
     """
-    folder, out = RunFolder(path), expand(out)
-    model = reopen(folder)
+    if image_size is not None:
+        check_integer("image_size", image_size)
+    folder, out = RunFolder(expand(path, "backbone")), expand(out, "out")
+    with renamed(path="backbone"):
+        model = reopen(folder)
     if form == "savedmodel":
         size = image_size or model.augment.crops.global_size
-        export.export_backbone(model, out, size, overwrite=overwrite)
+        with renamed(path="out"):
+            export.export_backbone(model, out, size, overwrite=overwrite)
     elif out.exists() and not overwrite:
         raise FileExistsError(
             f"Expected `out` to be a new name. Received: out={out}, which is taken. Pass "

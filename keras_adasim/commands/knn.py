@@ -50,6 +50,9 @@ def start(values):
     """Evaluates with parsed flags."""
     check_number("temperature", values.temperature, above=0)
     check_integer("limit", values.limit, minimum=0)
+    check_integer("batch_size", values.batch_size)
+    for k in values.k:
+        check_integer("k", k)
     if bool(values.data_dir) == bool(values.tfds):
         raise ValueError(
             "Expected either `data_dir` or `tfds`. Received: "

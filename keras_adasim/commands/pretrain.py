@@ -6,6 +6,7 @@ import sys
 from keras_adasim.commands import pretrain_flags, pretrain_help
 from keras_adasim.commands.running import run
 from keras_adasim.pretraining.pretrain import pretrain
+from keras_adasim.validation import renamed
 
 DESCRIPTION = """
 Pretrains a network on images without labels, and exports it as a SavedModel. The same command again
@@ -33,16 +34,17 @@ def main(argv=None, program=None, demo=None, backbone="auto", **experiment):
         settings = pretrain_flags.settings_of(values)
         if not experiment:
             settings = {"backbone": backbone, **settings}
-        pretrain(
-            images,
-            pretrain_flags.folder_of(values, script.stem if experiment else name),
-            test_data=test_images,
-            defaults=defaults if experiment else None,
-            fresh=values.fresh,
-            accept_changes=values.accept_changes,
-            dry_run=values.dry_run,
-            **settings,
-        )
+        with renamed(data="data_dir"):
+            pretrain(
+                images,
+                pretrain_flags.folder_of(values, script.stem if experiment else name),
+                test_data=test_images,
+                defaults=defaults if experiment else None,
+                fresh=values.fresh,
+                accept_changes=values.accept_changes,
+                dry_run=values.dry_run,
+                **settings,
+            )
 
     run(
         program,

@@ -110,8 +110,8 @@ def folder_of(values, name):
             f"out={values.out}, runs_dir={values.runs_dir}, name={values.name}"
         )
     return (
-        expand(values.out)
-        if values.out
+        expand(values.out, "out")
+        if values.out is not None
         else expand(values.runs_dir or "runs") / (values.name or name)
     )
 

@@ -10,6 +10,7 @@ from absl import flags
 from keras_adasim.workers import WorkerLostError
 
 MENDABLE = (ValueError, OSError, ImportError, flags.Error)
+KINDS = {"int": "an integer", "float": "a number", "bool": "true or false"}
 STATUSES = {
     0: "done",
     1: "failed while it ran; the message names the file with the traceback",
@@ -61,9 +62,24 @@ def run(program, description, define, main, argv=None, help_text=None, required=
 
 def parse(values, program, argv):
     """Parses arguments, all of which must be flags."""
-    left = values([program, *("--help" if word == "-h" else word for word in argv)])
+    try:
+        left = values([program, *("--help" if word == "-h" else word for word in argv)])
+    except flags.IllegalFlagValueError as error:
+        raise flags.Error(illegal(str(error), values)) from None
     if len(left) > 1:
         raise flags.Error(f"Expected flags only. Received: {left[1]!r}. `--help` lists them.")
+
+
+def illegal(message, values):
+    """What a flag was expected to be, from what absl says of it."""
+    match = re.match(r"flag --(\w+)=(.*?): ", message, re.DOTALL)
+    if match is None:
+        return message
+    name, value = match.groups()
+    kind = KINDS.get(values[name].flag_type().removeprefix("multi "))
+    if kind is None:
+        kind = f"one of {', '.join(values[name].parser.enum_values)}"
+    return f"Expected --{name} to be {kind}. Received: --{name}={value}"
 
 
 def check_required(values, names):
@@ -87,7 +103,7 @@ def one_line(error, values):
     """An error's message and notes in one line, arguments named as the flags that they are."""
     message = str(error) or "no message"
     if not isinstance(error, MENDABLE):
-        message = f"{type(error).__name__}: {message.splitlines()[0]}"
+        message = f"{type(error).__name__}: {telling(message)}"
     sentences = [message, *getattr(error, "__notes__", ())]
     text = ". ".join(part.rstrip(".") for part in sentences[:-1])
     text = " ".join(f"{text}. {sentences[-1]}".split() if text else sentences[-1].split())
@@ -96,6 +112,13 @@ def one_line(error, values):
         return f"--{match[1]}" if match[1] in values else match[0]
 
     return re.sub(r"`(\w+)`", as_flag, text)
+
+
+def telling(message):
+    """The line of a message that tells most; TensorFlow's begin with where, not what."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    nodes = [line.partition("[[{{")[0].strip() for line in lines if "[[{{" in line]
+    return next(filter(None, nodes), lines[0] if lines else "no message")
 
 
 def full_help(program, description, values):

@@ -50,7 +50,8 @@ class ArrayFolder(ImageFolder):
 
     def _load(self, index):
         try:
-            image = np.load(self.describe(int(index)), allow_pickle=False)
+            # Mapped, a header that claims more than the file holds takes no memory.
+            image = np.load(self.describe(int(index)), mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
             raise self._error(index, str(error)) from error
         if not isinstance(image, np.ndarray):
@@ -60,7 +61,7 @@ class ArrayFolder(ImageFolder):
             raise self._error(index, f"shape {image.shape} and dtype {image.dtype}")
         if self.channels not in (None, image.shape[2]):
             raise self._error(index, f"{image.shape[2]} channels")
-        return image
+        return np.array(image)
 
     def _error(self, index, received):
         channels = self.channels or "C"

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_adasim.data.keys import content_keys
 from keras_adasim.data.source import Source
+from keras_adasim.validation import check_strings
 
 
 class ArraySource(Source):
@@ -120,9 +121,9 @@ def _checked_labels(labels, num_images):
 def _checked_names(names, labels):
     if names is None:
         return None
-    names = list(names)
+    names = list(check_strings("class_names", names))
     fits = labels is not None and labels.min() >= 0 and labels.max() < len(names)
-    if not fits or not all(isinstance(name, str) for name in names):
+    if not fits:
         received = "labels=None" if labels is None else f"labels up to {labels.max()}"
         raise ValueError(
             "Expected `class_names` to be one string for each of the labels 0, 1, ... in `labels`. "

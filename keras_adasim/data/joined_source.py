@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.data.source import Source
 from keras_adasim.keys import Keys
+from keras_adasim.validation import check_strings
 
 
 class JoinedSource(Source):
@@ -40,7 +41,7 @@ class JoinedSource(Source):
     """
 
     def __init__(self, sources, class_names=None):
-        self.sources = _checked_sources(sources)
+        self.sources = list(_checked_sources(sources))
         self.class_names = _class_names(self.sources, class_names)
         self.channels = self.sources[0].channels
         self.encoded = all(source.encoded for source in self.sources)
@@ -124,9 +125,12 @@ class JoinedSource(Source):
 
 
 def _checked_sources(sources):
-    sources = list(sources)
-    if not sources:
-        raise ValueError("Expected `sources` to hold at least one source. Received: sources=[]")
+    is_list = isinstance(sources, list | tuple) and len(sources) > 0
+    if not is_list or not all(isinstance(source, Source) for source in sources):
+        raise ValueError(
+            "Expected `sources` to be a list of at least one `data.Source`. "
+            f"Received: sources={sources!r}"
+        )
     for source in sources:
         if source.channels != sources[0].channels:
             raise ValueError(
@@ -141,6 +145,7 @@ def _class_names(sources, wanted):
     named = [source.class_names for source in sources if source.class_names is not None]
     if wanted is None:
         return sorted(set().union(*named)) if len(named) == len(sources) else None
+    wanted = check_strings("class_names", wanted)
     unknown = sorted(set().union(*named) - set(wanted))
     if unknown:
         raise ValueError(

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.array_source import ArraySource
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer
 
 
 class DifferentSizesError(ValueError):
@@ -85,6 +85,7 @@ def load_in_memory(source, workers=tf.data.AUTOTUNE):
     """
     if workers != tf.data.AUTOTUNE:
         workers = check_integer("workers", workers)
+    check_has("source", source, "a `data.Source`", "__len__", "decode")
     if isinstance(source, ArraySource):
         return source
     dataset = tf.data.Dataset.range(len(source)).map(source.decode, workers, deterministic=True)

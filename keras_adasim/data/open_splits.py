@@ -4,6 +4,7 @@ from keras_adasim.data.joined_source import JoinedSource
 from keras_adasim.data.listing import some_names
 from keras_adasim.data.open_folder import open_folder
 from keras_adasim.data.split_folders import missing_split, split_folders
+from keras_adasim.validation import check_strings, check_switch
 
 
 def open_splits(
@@ -63,6 +64,10 @@ def open_splits(
             train.labels, test.labels  # [0, 1], [1]
         ```
     """
+    check_switch("require_test", require_test)
+    check_switch("require_labels", require_labels)
+    check_strings("train_split", [train_split])
+    check_strings("test_split", [test_split])
     roots = list(data_dir) if isinstance(data_dir, list | tuple) else [data_dir]
     if not roots:
         raise ValueError("Expected `data_dir` to be a folder or a list of them. Received: []")

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_adasim.data.host_crops import HostCrops
 from keras_adasim.layers.preprocessing import check_interpolation
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer, check_switch
 
 
 class PairDataset:
@@ -60,6 +60,9 @@ class PairDataset:
         drop_remainder=True,
         interpolation="bilinear",
     ):
+        check_has("source", source, "a `data.Source`", "__len__", "read", "image_size")
+        check_has("pairing", pairing, "one of `keras_adasim.pairing`", "partners")
+        drop_remainder = check_switch("drop_remainder", drop_remainder)
         self.batch_size = _checked_batch_size(batch_size, len(source), drop_remainder)
         self.seed = check_integer("seed", seed, minimum=0)
         _check_pairing(pairing, source)
@@ -79,7 +82,7 @@ class PairDataset:
         self.source = source
         self.pairing = pairing
         self.crops = crops
-        self.shuffle = shuffle
+        self.shuffle = check_switch("shuffle", shuffle)
         self.drop_remainder = drop_remainder
         self.interpolation = interpolation
         self.set_epoch(0)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_adasim.data.keys import checked_keys, numbered
 from keras_adasim.data.source import Source
 from keras_adasim.keys import Keys
+from keras_adasim.validation import check_has
 
 
 class Subset(Source):
@@ -28,6 +29,7 @@ class Subset(Source):
     """
 
     def __init__(self, source, indices):
+        check_has("source", source, "a `data.Source`", "__len__", "read", "labels")
         indices = np.asarray(indices)
         if indices.ndim != 1 or not len(indices) or not np.issubdtype(indices.dtype, np.integer):
             raise ValueError(

@@ -52,6 +52,12 @@ class TfdsSource(Source):
     """
 
     def __init__(self, name, split, data_dir=None):
+        for argument, value in (("name", name), ("split", split)):
+            if not isinstance(value, str) or not value:
+                raise ValueError(
+                    f"Expected `{argument}` to be a name of TensorFlow Datasets. "
+                    f"Received: {argument}={value!r}"
+                )
         self.name = name
         self.split = split
         builder = prepared_builder(name, data_dir)
@@ -138,17 +144,17 @@ def prepared_builder(name, data_dir):
     Raises:
         FileNotFoundError: If it isn't; gives the command that prepares it.
     """
-    data_dir = None if data_dir is None else expand(data_dir)
+    data_dir = None if data_dir is None else expand(data_dir, "data_dir")
     fix = f"tfds build {name} --file_format=array_record"
     if data_dir is not None:
         fix += f" --data_dir={data_dir}"
     message = (
-        f"Expected {name!r} to be prepared as array_record files in "
+        f"Expected `name`={name!r} to be prepared as array_record files in "
         f"data_dir={data_dir or tfds.core.constants.DATA_DIR}: prepare it with `{fix}`. Received: "
     )
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError as error:
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:  # Or no name at all.
         raise FileNotFoundError(message + "a data set that is unknown and not there") from error
     if not builder.is_prepared():
         raise FileNotFoundError(message + "a data set that is not there")

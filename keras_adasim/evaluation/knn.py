@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import l2_normalize
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_labels, check_number, check_numbers
 
 # Similarities held at a time; 64 MiB of float32.
 CHUNK = 2**24
@@ -45,16 +45,16 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k, te
     """
     train = _normalized("train_features", train_features)
     test = _normalized("test_features", test_features)
-    _check_labels("train_labels", train_labels, train)
-    _check_labels("test_labels", test_labels, test)
+    train_labels = check_labels("train_labels", train_labels, len(train))
+    test_labels = check_labels("test_labels", test_labels, len(test))
     if train.shape[1] != test.shape[1]:
         raise ValueError(
             "Expected `train_features` and `test_features` of one size. Received: "
             f"shapes {train.shape} and {test.shape}"
         )
     k = _check_vote(k, temperature, len(train))
-    classes, train_classes = np.unique(np.asarray(train_labels), return_inverse=True)
-    test_classes = _class_numbers(classes, np.asarray(test_labels))
+    classes, train_classes = np.unique(train_labels, return_inverse=True)
+    test_classes = _class_numbers(classes, test_labels)
     chunks = _nearest(train, test, k)
     return _accuracies(chunks, train_classes, test_classes, len(classes), temperature)
 
@@ -83,21 +83,21 @@ def leave_one_out_accuracy(features, labels, k, temperature=0.07):
         ```
     """
     features = _normalized("features", features)
-    _check_labels("labels", labels, features)
+    labels = check_labels("labels", labels, len(features))
     if len(features) < 2:
         raise ValueError(
             "Expected `features` of at least two images, of which one votes for the other. "
             f"Received: features.shape={features.shape}"
         )
     k = _check_vote(k, temperature, len(features) - 1)
-    names, classes = np.unique(np.asarray(labels), return_inverse=True)
+    names, classes = np.unique(labels, return_inverse=True)
     chunks = _nearest(features, features, k, leave_out_self=True)
     return _accuracies(chunks, classes, classes, len(names), temperature)
 
 
 def _normalized(name, features):
     """Features as float32 rows of length 1."""
-    features = np.asarray(features, np.float32)
+    features = check_numbers(name, features).astype(np.float32)
     if features.ndim != 2 or not len(features):
         raise ValueError(
             f"Expected `{name}` of shape (images, size), with at least one image. "
@@ -112,14 +112,6 @@ def _normalized(name, features):
     return l2_normalize(features / np.where(largest > 0, largest, 1)).numpy()
 
 
-def _check_labels(name, labels, features):
-    if np.shape(labels) != (len(features),):
-        raise ValueError(
-            f"Expected `{name}` of shape ({len(features)},), one for each row of its features. "
-            f"Received: {name}.shape={np.shape(labels)}"
-        )
-
-
 def _check_vote(k, temperature, num_voters):
     """Returns `k` as an int, if so many images can vote."""
     k = check_integer("k", k)
@@ -128,8 +120,7 @@ def _check_vote(k, temperature, num_voters):
             f"Expected `k` to be at most {num_voters}, the number of images that can vote. "
             f"Received: k={k}. Lower `k`, or give more training images."
         )
-    if not temperature > 0:
-        raise ValueError(f"Expected `temperature` above 0. Received: temperature={temperature!r}")
+    check_number("temperature", temperature, above=0)
     return k
 
 

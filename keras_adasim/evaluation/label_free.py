@@ -5,6 +5,8 @@ All are pure functions in float64, whose products are worked out part after part
 
 import numpy as np
 
+from keras_adasim.validation import check_number, check_numbers
+
 # Numbers held at a time; 32 MiB of float64.
 CHUNK = 2**22
 SMALLEST_EIGENVALUE = 1e-6
@@ -106,8 +108,7 @@ def uniformity(features, t=2):
         ka.evaluation.label_free.uniformity(np.eye(8))  # -4.0: all distances are sqrt(2)
         ```
     """
-    if not 0 < t < np.inf:
-        raise ValueError(f"Expected `t` to be a positive number. Received: t={t!r}")
+    t = check_number("t", t, above=0)
     features = _unit_rows(_checked("features", features).astype(np.float64))
     count = len(features)
     squares = np.sum(features**2, axis=1)
@@ -158,7 +159,7 @@ def alignment(first, second):
 
 def _checked(name, features, fewest=2):
     """The features as a float array, once their shape and values are known to be sound."""
-    features = np.asarray(features)
+    features = check_numbers(name, features)
     if features.ndim != 2 or len(features) < fewest or not features.shape[1]:
         raise ValueError(
             f"Expected `{name}` of shape (images, size), with at least "

@@ -7,6 +7,9 @@ image its own.
 
 import numpy as np
 
+from keras_adasim.pairing.validation import check_integers, check_similarities
+from keras_adasim.validation import check_labels
+
 
 def neighbor_churn(ids, similarities, earlier_ids, earlier_similarities, images=None):
     """Share of the neighbors that were not there in an earlier record of the same image.
@@ -25,14 +28,14 @@ def neighbor_churn(ids, similarities, earlier_ids, earlier_similarities, images=
     Raises:
         ValueError: If the shapes don't fit each other.
     """
-    images = _own_ids(images, ids)
+    ids, similarities = _checked(ids, similarities, (None, None))
+    earlier_ids, earlier_similarities = _checked(
+        earlier_ids, earlier_similarities, ids.shape, prefix="earlier_"
+    )
+    images = np.arange(len(ids)) if images is None else images
+    images = check_integers("images", images, (len(ids),))
     counted = _are_neighbors(ids, similarities, images)
     known = _are_neighbors(earlier_ids, earlier_similarities, images)
-    if known.shape != counted.shape:
-        raise ValueError(
-            "Expected `earlier_ids` of the shape of `ids`, a record of the same images. Received: "
-            f"earlier_ids.shape={known.shape}, ids.shape={counted.shape}"
-        )
     earlier = np.where(known, earlier_ids, -1)
     counted &= known.any(axis=1, keepdims=True)
     is_old = np.zeros(counted.shape, bool)
@@ -55,32 +58,18 @@ def neighbor_purity(ids, similarities, labels):
     Raises:
         ValueError: If the shapes don't fit each other.
     """
-    labels = np.asarray(labels)
-    counted = _are_neighbors(ids, similarities, _own_ids(None, ids))
-    if labels.shape != (len(ids),):
-        raise ValueError(
-            f"Expected `labels` of shape ({len(ids)},), one per image. "
-            f"Received: labels.shape={labels.shape}"
-        )
+    ids, similarities = _checked(ids, similarities, (None, None))
+    labels = check_labels("labels", labels, len(ids))
+    counted = _are_neighbors(ids, similarities, np.arange(len(ids)))
     return _share(labels[ids] == labels[:, None], counted)
 
 
-def _own_ids(images, ids):
-    images = np.arange(len(ids)) if images is None else np.asarray(images)
-    if images.shape != (len(ids),):
-        raise ValueError(
-            f"Expected `images` of shape ({len(ids)},), one per row of `ids`. "
-            f"Received: images.shape={images.shape}"
-        )
-    return images
+def _checked(ids, similarities, shape, prefix=""):
+    ids = check_integers(f"{prefix}ids", ids, shape)
+    return ids, check_similarities(f"{prefix}similarities", similarities, ids.shape)
 
 
 def _are_neighbors(ids, similarities, images):
-    if np.ndim(ids) != 2 or np.shape(ids) != np.shape(similarities):
-        raise ValueError(
-            "Expected ids and similarities of one shape (images, k). Received: shapes "
-            f"{np.shape(ids)} and {np.shape(similarities)}"
-        )
     return (similarities != 0) & (ids != images[:, None])
 
 

@@ -63,7 +63,7 @@ class ExportedBackbone(keras.layers.Layer):
 
     def __init__(self, folder, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.folder = os.fspath(expand(folder))
+        self.folder = os.fspath(expand(folder, "path"))
         self.metadata = Metadata.read(self.folder)
         # The variables live as long as the loaded object does.
         self._loaded = tf.saved_model.load(self.folder)

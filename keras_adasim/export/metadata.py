@@ -53,8 +53,8 @@ class Metadata:
         folder = expand(folder)
         if not folder.is_dir():
             raise FileNotFoundError(
-                f"Expected a folder that `export_backbone` wrote. Received: {str(folder)!r}, which "
-                f"is {'a file' if folder.exists() else 'not there'}. "
+                "Expected `path` to be a folder that `export_backbone` wrote. Received: "
+                f"path={str(folder)!r}, which is {'a file' if folder.exists() else 'not there'}. "
                 "Check the spelling, or export a backbone to it."
             )
         for name, kind in (("saved_model.pb", "a SavedModel"), (METADATA_NAME, "one of ours")):
@@ -67,4 +67,10 @@ class Metadata:
         known = [field.name for field in dataclasses.fields(cls)]
         facts = read_json(folder / METADATA_NAME)
         # A later version may know more.
-        return cls(**{name: value for name, value in facts.items() if name in known})
+        try:
+            return cls(**{name: value for name, value in facts.items() if name in known})
+        except (AttributeError, TypeError) as error:
+            raise ValueError(
+                f"Expected {METADATA_NAME} to tell {', '.join(known)}. Received: {error}, in "
+                f"path={str(folder)!r}. Export the backbone again."
+            ) from error

@@ -12,7 +12,7 @@ from keras_adasim.export.folder import check_path, written_whole
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.finite import check_finite
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_per_channel, check_switch
 
 # The first is the type of the signature `serving_default`; NumPy's divisions give the last.
 IMAGE_TYPES = (tf.uint8, tf.float32, tf.float64)
@@ -62,10 +62,11 @@ def export_backbone(
         ValueError: If another argument doesn't fit.
         NotFiniteError: If a weight is NaN or infinite.
     """
+    check_switch("overwrite", overwrite)
     path = check_path(path, overwrite, marks=("saved_model.pb", METADATA_NAME))
     backbone = getattr(model, "teacher", model)
-    last_blocks = min(4, getattr(backbone, "depth", 4)) if last_blocks is None else last_blocks
     _check_backbone(backbone)
+    last_blocks = min(4, getattr(backbone, "depth", 4)) if last_blocks is None else last_blocks
     check_finite(backbone.weights, "the backbone to export")
     image_size = check_integer("image_size", image_size)
     last_blocks = check_integer("last_blocks", last_blocks)
@@ -98,8 +99,8 @@ def _check_backbone(backbone):
     if not isinstance(backbone, keras.Model):
         raise ValueError(
             "Expected `model` to be a `SelfDistillation` or a backbone, a `keras.Model` from "
-            "normalized images to `features` and `tokens`. Received an object of type "
-            f"{type(backbone).__name__}. A fine-tuned model is exported with `model.export`."
+            f"normalized images to `features` and `tokens`. Received: model={backbone!r}. "
+            "A fine-tuned model is exported with `model.export`."
         )
     outputs = getattr(backbone, "output", None)
     if not isinstance(outputs, dict) or "features" not in outputs:
@@ -116,8 +117,8 @@ def _normalization(model, backbone, mean, std):
         getattr(known, name, None) if value is None else value
         for name, value in (("mean", mean), ("std", std))
     )
-    mean = [float(value) for value in (IMAGENET_MEAN if mean is None else mean)]
-    std = [float(value) for value in (IMAGENET_STD if std is None else std)]
+    mean = list(check_per_channel("mean", IMAGENET_MEAN if mean is None else mean))
+    std = list(check_per_channel("std", IMAGENET_STD if std is None else std, above=0))
     channels = backbone.input_shape[-1] or len(mean)
     if not len(mean) == len(std) == channels:
         raise ValueError(

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_adasim.layers.reference_defaults import batch_norm, uniform_initializer
-from keras_adasim.validation import check_choice, check_integer
+from keras_adasim.validation import check_choice, check_integer, check_switch
 
 LAST_NORMS = ("none", "plain", "affine")
 
@@ -44,7 +44,7 @@ class MLPHead(keras.layers.Layer):
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.last_norm = check_choice("last_norm", last_norm, LAST_NORMS)
-        self.use_bias = use_bias
+        self.use_bias = check_switch("use_bias", use_bias)
 
     def build(self, input_shape):
         """Creates the layers for inputs of shape (B, D)."""

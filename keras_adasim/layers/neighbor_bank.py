@@ -10,7 +10,8 @@ from keras_adasim.keys import Keys, as_keys
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.layers.preprocessing import l2_normalize
-from keras_adasim.validation import check_integer
+from keras_adasim.pairing.validation import check_integers
+from keras_adasim.validation import check_axes, check_integer
 
 # TensorFloat-32 rounds the inputs of a float32 product to 10 bits. Similarities that are summed
 # over a window and divided by a temperature of 0.001 need all 23; bfloat16 is not affected.
@@ -80,6 +81,20 @@ class NeighborBank(keras.layers.Layer):
         self.ids = add(name="ids", shape=(num_images, topk), dtype="int64")
         self.similarities = add(name="similarities", shape=(num_images, topk), dtype="float32")
         self.built = True
+
+    def __call__(self, indices, features):
+        """Looks whether the images are rows of the bank, then calls the layer.
+
+        Compiled, an index beyond the bank would be dropped in silence.
+        """
+        if not (tf.is_symbolic_tensor(indices) or tf.is_symbolic_tensor(features)):
+            indices = check_integers("indices", indices, (None,), self.num_images)
+            check_axes("features", features, len(indices), "D")
+            if not tf.reduce_all(tf.math.is_finite(features)):
+                raise ValueError(
+                    "Expected finite `features`, as a bank keeps them. Received: NaN or infinity"
+                )
+        return super().__call__(tf.convert_to_tensor(indices), tf.convert_to_tensor(features))
 
     def call(self, indices, features):
         """Looks up, then writes and records.

@@ -6,7 +6,7 @@ from keras import ops
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.layers.reference_defaults import batch_norm, dense, uniform_initializer
 from keras_adasim.layers.torch_names import batch_norm_names, dense_names, prefixed
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_switch
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -58,8 +58,8 @@ class ProjectionHead(keras.layers.Layer):
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.bottleneck_dim = check_integer("bottleneck_dim", bottleneck_dim)
         self.num_layers = check_integer("num_layers", num_layers)
-        self.use_bn = use_bn
-        self.norm_last_layer = norm_last_layer
+        self.use_bn = check_switch("use_bn", use_bn)
+        self.norm_last_layer = check_switch("norm_last_layer", norm_last_layer)
 
     def build(self, input_shape):
         """Creates the layers for features of shape (B, D)."""

@@ -6,7 +6,7 @@ from keras import ops
 from keras_adasim.layers.padded_convolution import PaddedConvolution
 from keras_adasim.layers.reference_defaults import batch_norm
 from keras_adasim.layers.torch_names import batch_norm_names, convolution_names, prefixed
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_switch
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
@@ -33,8 +33,8 @@ class ResidualBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = check_integer("filters", filters)
         self.strides = check_integer("strides", strides)
-        self.bottleneck = bottleneck
-        self.zero_init_residual = zero_init_residual
+        self.bottleneck = check_switch("bottleneck", bottleneck)
+        self.zero_init_residual = check_switch("zero_init_residual", zero_init_residual)
 
     @property
     def output_filters(self):

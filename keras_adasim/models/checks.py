@@ -8,7 +8,7 @@ from absl import logging
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.layers.preprocessing import LARGEST_FLOAT, assert_range
 from keras_adasim.models.teacher import all_layers, has_batch_normalization
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer
 from keras_adasim.workers import has_workers
 
 NEIGHBOR_FEATURES = ("first", "second", "mean")
@@ -60,6 +60,9 @@ def check_arguments(model):
             f"Expected `neighbor_feature` to be one of {NEIGHBOR_FEATURES}. "
             f"Received: neighbor_feature={model.neighbor_feature!r}"
         )
+    check_has("augment", model.augment, "a layer or a function", "__call__")
+    if model.bank is not None:
+        check_has("bank", model.bank, "a `NeighborBank`", "num_images", "feature_dim", "topk")
     _check_augment(model)
     name = type(model.pairing).__name__
     if model.bank is None and model.pairing.needs_neighbors:
@@ -135,13 +138,13 @@ def check_compile(optimizer, jit_compile, steps_per_execution, num_replicas):
             f"in a loop. Received: steps_per_execution={steps_per_execution}, {num_replicas} "
             "replicas"
         )
-    if not hasattr(optimizer, "update_variable"):
+    if not hasattr(optimizer, "update_variable") or isinstance(optimizer, type):
         raise ValueError(
             "Expected `optimizer` to be one of keras_adasim.optimizers (AdamW, LARS, SGD), "
             "which clip each variable after the exchange between replicas and leave frozen "
             f"ones out. Received: optimizer={optimizer!r}"
         )
-    if jit_compile not in ("auto", True, False):
+    if jit_compile != "auto" and not isinstance(jit_compile, bool):
         raise ValueError(
             "Expected `jit_compile` to be 'auto', True or False. "
             f"Received: jit_compile={jit_compile!r}"

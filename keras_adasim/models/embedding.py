@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.models import checks
+from keras_adasim.validation import check_integer
 
 
 class Embedding:
@@ -24,6 +25,7 @@ class Embedding:
         Raises:
             ValueError: If the images have other than four axes, or are other integers than uint8.
         """
+        batch_size = check_integer("batch_size", batch_size)
         images = np.asarray(images)
         checks.check_images(images)
         chunks = [np.zeros((0, self.teacher.output["features"].shape[-1]), np.float32)]

@@ -17,7 +17,7 @@ from keras_adasim.models.training_step import TrainingStep
 from keras_adasim.optimizers import as_schedule
 from keras_adasim.optimizers.loss_scale import LossScale
 from keras_adasim.pairing import SelfPairing
-from keras_adasim.validation import check_integer, check_not_begun
+from keras_adasim.validation import check_integer, check_not_begun, check_switch
 from keras_adasim.workers import has_workers, names_the_lost
 
 
@@ -83,11 +83,13 @@ class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.
         checks.check_types(backbone, objective)
         self.student = backbone
         self.objective = objective
-        self.pairing = pairing or SelfPairing()
+        self.pairing = SelfPairing() if pairing is None else pairing
         self.bank = bank
         self.neighbor_feature = neighbor_feature
-        self.augment = augment or DINOAugment(MultiCrop(checks.global_size(backbone)))
-        self._momentum = as_schedule(momentum)
+        self.augment = augment
+        if augment is None:
+            self.augment = DINOAugment(MultiCrop(checks.global_size(backbone)))
+        self._momentum = as_schedule(momentum, "momentum", minimum=0, maximum=1)
         checks.check_arguments(self)
         if objective.freezes_patch_embedding:
             freeze_patch_embedding(backbone)
@@ -127,6 +129,7 @@ class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.
                 (but for BatchNormalization, whose statistics are those of a part).
         """
         replicas = self.distribute_strategy.num_replicas_in_sync
+        check_switch("run_eagerly", run_eagerly)
         checks.check_compile(optimizer, jit_compile, steps_per_execution, replicas)
         parts = check_integer("gradient_accumulation_steps", gradient_accumulation_steps)
         if jit_compile == "auto":
@@ -233,7 +236,7 @@ class SelfDistillation(Embedding, Following, Serialization, TrainingLoop, keras.
     @momentum.setter
     def momentum(self, value):
         check_not_begun("momentum", value, self.optimizer.iterations if self.compiled else 0)
-        self._momentum = as_schedule(value)
+        self._momentum = as_schedule(value, "momentum", minimum=0, maximum=1)
 
     @property
     def metrics(self):

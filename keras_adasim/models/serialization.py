@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_adasim import pairing as pairings
+from keras_adasim.files import DAMAGED, check_unpacked, expand
 from keras_adasim.models.teacher import all_layers
 
 _SERIALIZED = ("backbone", "objective", "bank", "augment", "momentum")
@@ -21,7 +22,19 @@ class Serialization:
         Raises:
             ValueError: If another model is in the file.
         """
-        model = keras.saving.load_model(path)
+        if not expand(path).is_file():
+            raise FileNotFoundError(
+                "Expected `path` to be a file that `SelfDistillation.save` wrote. "
+                f"Received: path={str(path)!r}, no file. Check the spelling."
+            )
+        try:
+            check_unpacked(path)
+            model = keras.saving.load_model(path)
+        except DAMAGED as error:
+            raise ValueError(
+                "Expected `path` to be a sound file that `SelfDistillation.save` wrote. "
+                f"Received: path={str(path)!r}: {error}"
+            ) from error
         if not isinstance(model, Serialization):
             raise ValueError(
                 "Expected `path` to be a file that `SelfDistillation.save` wrote. "

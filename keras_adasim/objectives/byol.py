@@ -12,7 +12,7 @@ from keras_adasim.objectives.two_views import (
     per_view,
     two_view_features,
 )
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_axes, check_integer
 
 
 def regression_loss(prediction, target):
@@ -28,6 +28,8 @@ def regression_loss(prediction, target):
     Reference:
         `regression_loss` of DeepMind's BYOL code.
     """
+    check_axes("prediction", prediction, "B", "D")
+    check_axes("target", target, "B", prediction.shape[1])
     target = tf.stop_gradient(l2_normalize(target, axis=-1))
     cosines = tf.reduce_sum(l2_normalize(prediction, axis=-1) * target, axis=-1)
     return 2.0 - 2.0 * tf.reduce_mean(cosines)
@@ -40,7 +42,7 @@ class BYOL(Objective):
     The loss is the sum of both directions, as in the paper.
 
     Args:
-        out_dim: Width of the projections and predictions.
+        out_dim: Width of the projections and predictions, at least 2.
         hidden_dim: Width of the hidden layers of projector and predictor.
         num_layers: Number of dense layers of the projector.
 
@@ -59,7 +61,7 @@ class BYOL(Objective):
 
     def __init__(self, out_dim=256, hidden_dim=4096, num_layers=2, **kwargs):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.projector = self._head("projector", self.num_layers)

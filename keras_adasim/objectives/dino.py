@@ -9,7 +9,13 @@ from keras_adasim.layers import ProjectionHead
 from keras_adasim.objectives.objective import Objective
 from keras_adasim.objectives.symptom import Symptom
 from keras_adasim.optimizers import as_schedule
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import (
+    check_axes,
+    check_integer,
+    check_number,
+    check_scalar,
+    check_switch,
+)
 
 
 def cross_view_loss(student, teacher, center, student_temperature, teacher_temperature):
@@ -28,12 +34,16 @@ def cross_view_loss(student, teacher, center, student_temperature, teacher_tempe
     Reference:
         `DINOLoss` of the official DINO code; with two views, `AdaSimLoss`.
     """
+    check_axes("student", student, "V", "B", "K")
+    check_axes("teacher", teacher, 2, "B", student.shape[2])
+    check_axes("center", center, student.shape[2])
+    check_scalar("student_temperature", student_temperature, above=0)
+    check_scalar("teacher_temperature", teacher_temperature, above=0)
     num_views = student.shape[0]
-    if num_views is None or num_views < 2 or teacher.shape[0] != 2:
+    if num_views is None or num_views < 2:
         raise ValueError(
-            "Expected `student` of shape (V, B, K) with at least two views, and `teacher` of shape "
-            f"(2, B, K). Received: student.shape={tuple(student.shape)}, "
-            f"teacher.shape={tuple(teacher.shape)}"
+            "Expected `student` of shape (V, B, K) with at least two views. "
+            f"Received: student.shape={tuple(student.shape)}"
         )
     student = tf.cast(student, tf.float32) / tf.cast(student_temperature, tf.float32)
     log_probabilities = tf.nn.log_softmax(student, axis=-1)
@@ -73,7 +83,9 @@ def update_center(center, teacher, momentum):
     Returns:
         Float32 (K,), the new center.
     """
-    momentum = tf.cast(momentum, tf.float32)
+    check_axes("center", center, "K")
+    check_axes("teacher", teacher, ..., center.shape[0])
+    momentum = tf.cast(check_scalar("momentum", momentum, minimum=0, maximum=1), tf.float32)
     return momentum * tf.cast(center, tf.float32) + (1.0 - momentum) * batch_center(teacher)
 
 
@@ -82,7 +94,7 @@ class DINO(Objective):
     """Self-distillation over two global views and any number of local crops.
 
     Args:
-        out_dim: Number of prototypes K.
+        out_dim: Number of prototypes K, at least 2: of one, all have all.
         hidden_dim: Width of the projection head's hidden layers.
         bottleneck_dim: Width of the projection head's L2-normalized bottleneck.
         num_layers: Number of dense layers before the prototypes.
@@ -124,12 +136,12 @@ class DINO(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
-        self.bottleneck_dim = check_integer("bottleneck_dim", bottleneck_dim)
+        self.bottleneck_dim = check_integer("bottleneck_dim", bottleneck_dim, minimum=2)
         self.num_layers = check_integer("num_layers", num_layers)
-        self.use_bn = use_bn
-        self.norm_last_layer = norm_last_layer
+        self.use_bn = check_switch("use_bn", use_bn)
+        self.norm_last_layer = check_switch("norm_last_layer", norm_last_layer)
         self.student_temperature = check_number("student_temperature", student_temperature, above=0)
         self.teacher_temperature = as_schedule(teacher_temperature, "teacher_temperature", above=0)
         self.center_momentum = check_number(

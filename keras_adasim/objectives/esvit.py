@@ -14,7 +14,7 @@ from keras_adasim.objectives.dino import (
     update_center,
     view_pairs,
 )
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import check_axes, check_integer, check_number, check_scalar
 
 
 def region_loss(
@@ -48,11 +48,13 @@ def region_loss(
     Reference:
         `DDINOLoss` of the official EsViT code.
     """
-    if len(student_logits) < 2 or len(teacher_logits) != 2:
-        raise ValueError(
-            "Expected `student_logits` of at least two views and `teacher_logits` of two. "
-            f"Received: {len(student_logits)} and {len(teacher_logits)} views"
-        )
+    check_views("student_logits", student_logits)
+    check_views("student_features", student_features, len(student_logits))
+    check_views("teacher_logits", teacher_logits, 2)
+    check_views("teacher_features", teacher_features, 2)
+    check_axes("center", center, student_logits[0].shape[2])
+    check_scalar("student_temperature", student_temperature, above=0)
+    check_scalar("teacher_temperature", teacher_temperature, above=0)
     student_temperature = tf.cast(student_temperature, tf.float32)
     log_probabilities = [
         tf.nn.log_softmax(tf.cast(logits, tf.float32) / student_temperature)
@@ -70,6 +72,18 @@ def region_loss(
     return tf.add_n(terms) / len(terms)
 
 
+def check_views(name, views, number=None):
+    """Raises ValueError unless there are so many views (None: two or more) of regions."""
+    is_list = isinstance(views, list | tuple)
+    if not is_list or len(views) < 2 or number not in (None, len(views)):
+        raise ValueError(
+            f"Expected `{name}` to be a list of {number or 'at least two'} views. Received: {name} "
+            f"of {len(views) if is_list else type(views).__name__}"
+        )
+    for view in views:
+        check_axes(name, view, "B", "R", "K")
+
+
 def most_similar_regions(student, teacher):
     """For every student region (B, R, D) the place (B, R) of the most similar (B, S, D)."""
     student, teacher = l2_normalize(student, axis=-1), l2_normalize(teacher, axis=-1)
@@ -83,7 +97,7 @@ class EsViT(DINO):
     It needs a backbone that gives tokens. Both heads have the same shape.
 
     Args:
-        out_dim: Number of prototypes K of either head.
+        out_dim: Number of prototypes K of either head, at least 2.
         hidden_dim: Width of the projection heads' hidden layers.
         bottleneck_dim: Width of the projection heads' L2-normalized bottlenecks.
         num_layers: Number of dense layers before the prototypes.

@@ -14,7 +14,14 @@ from keras_adasim.objectives.two_views import (
     two_view_features,
     with_shape,
 )
-from keras_adasim.validation import check_choice, check_integer, check_number
+from keras_adasim.validation import (
+    check_axes,
+    check_choice,
+    check_integer,
+    check_number,
+    check_scalar,
+    check_switch,
+)
 
 
 def contrastive_loss(query, key, temperature, first_row=0):
@@ -35,6 +42,9 @@ def contrastive_loss(query, key, temperature, first_row=0):
         Algorithm 1 of Chen, Xie and He, "An Empirical Study of Training Self-Supervised Vision
         Transformers", ICCV 2021.
     """
+    check_axes("query", query, "B", "D")
+    check_axes("key", key, "B", query.shape[1])
+    check_scalar("temperature", temperature, above=0)
     return 2.0 * temperature * info_nce(query, tf.stop_gradient(key), temperature, first_row)
 
 
@@ -47,7 +57,7 @@ class MoCoV3(Objective):
     ResNets it has `num_layers=2`, `predictor_last_norm="none"` and `temperature=1.0`.
 
     Args:
-        out_dim: Width of the projections and predictions.
+        out_dim: Width of the projections and predictions, at least 2.
         hidden_dim: Width of the hidden layers of projector and predictor.
         num_layers: Number of dense layers of the projector.
         predictor_last_norm: Batch normalization of the predictor's output: "plain" (without scale
@@ -80,14 +90,16 @@ class MoCoV3(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.predictor_last_norm = check_choice(
             "predictor_last_norm", predictor_last_norm, LAST_NORMS
         )
         self.temperature = check_number("temperature", temperature, above=0)
-        self.freezes_patch_embedding = freezes_patch_embedding
+        self.freezes_patch_embedding = check_switch(
+            "freezes_patch_embedding", freezes_patch_embedding
+        )
         self.projector = self._head("projector", self.num_layers, "plain")
         self.teacher_projector = self._head("teacher_projector", self.num_layers, "plain")
         self.predictor = self._head("predictor", 2, predictor_last_norm)

@@ -14,7 +14,7 @@ from keras_adasim.objectives.two_views import (
     two_view_features,
     with_shape,
 )
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import check_axes, check_integer, check_number, check_scalar
 
 
 def contrastive_loss(neighbor, prediction, temperature, first_row=0):
@@ -35,6 +35,9 @@ def contrastive_loss(neighbor, prediction, temperature, first_row=0):
     Reference:
         Equation 2 of Dwibedi et al., "With a Little Help from My Friends", ICCV 2021.
     """
+    check_axes("neighbor", neighbor, "B", "D")
+    check_axes("prediction", prediction, "B", neighbor.shape[1])
+    check_scalar("temperature", temperature, above=0)
     return info_nce(tf.stop_gradient(neighbor), prediction, temperature, first_row)
 
 
@@ -46,7 +49,7 @@ class NNCLR(Objective):
     put into it after the step. The loss is the mean of both directions.
 
     Args:
-        out_dim: Width of the projections and predictions.
+        out_dim: Width of the projections and predictions, at least 2.
         hidden_dim: Width of the projector's hidden layers.
         num_layers: Number of dense layers of the projector, each followed by batch normalization.
         predictor_hidden_dim: Width of the predictor's hidden layer.
@@ -84,7 +87,7 @@ class NNCLR(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.predictor_hidden_dim = check_integer("predictor_hidden_dim", predictor_hidden_dim)

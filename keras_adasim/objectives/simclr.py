@@ -12,7 +12,7 @@ from keras_adasim.objectives.two_views import (
     two_view_features,
     with_shape,
 )
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import check_axes, check_integer, check_number, check_scalar
 
 
 def nt_xent(first, second, temperature, all_first=None, all_second=None, first_row=0):
@@ -36,6 +36,9 @@ def nt_xent(first, second, temperature, all_first=None, all_second=None, first_r
         `NT-Xent` of Chen et al., "A Simple Framework for Contrastive Learning of Visual
         Representations", ICML 2020.
     """
+    check_axes("first", first, "B", "D")
+    check_axes("second", second, "B", first.shape[1])
+    check_scalar("temperature", temperature, above=0)
     all_first = first if all_first is None else all_first
     all_second = second if all_second is None else all_second
     anchors = tf.concat([first, second], axis=0)
@@ -57,7 +60,7 @@ class SimCLR(Objective):
     """Each view finds the other view of its image among all views of the global batch.
 
     Args:
-        out_dim: Width of the projections.
+        out_dim: Width of the projections, at least 2.
         hidden_dim: Width of the projector's hidden layers.
         num_layers: Number of dense layers of the projector. Each is followed by batch
             normalization over both views together.
@@ -79,7 +82,7 @@ class SimCLR(Objective):
 
     def __init__(self, out_dim=128, hidden_dim=2048, num_layers=2, temperature=0.1, **kwargs):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.temperature = check_number("temperature", temperature, above=0)

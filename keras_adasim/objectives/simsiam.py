@@ -12,7 +12,7 @@ from keras_adasim.objectives.two_views import (
     per_view,
     two_view_features,
 )
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import check_axes, check_integer, check_number
 
 
 def negative_cosine(prediction, target):
@@ -28,6 +28,8 @@ def negative_cosine(prediction, target):
     Reference:
         Chen and He, "Exploring Simple Siamese Representation Learning", CVPR 2021.
     """
+    check_axes("prediction", prediction, "B", "D")
+    check_axes("target", target, "B", prediction.shape[1])
     target = tf.stop_gradient(l2_normalize(target, axis=-1))
     return -tf.reduce_mean(tf.reduce_sum(l2_normalize(prediction, axis=-1) * target, axis=-1))
 
@@ -40,7 +42,7 @@ class SimSiam(Objective):
     flows to the target.
 
     Args:
-        out_dim: Width of the projections and predictions.
+        out_dim: Width of the projections and predictions, at least 2.
         hidden_dim: Width of the projector's hidden layers.
         num_layers: Number of dense layers of the projector.
         predictor_hidden_dim: Width of the predictor's hidden layer, its bottleneck.
@@ -71,7 +73,7 @@ class SimSiam(Objective):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.out_dim = check_integer("out_dim", out_dim)
+        self.out_dim = check_integer("out_dim", out_dim, minimum=2)
         self.hidden_dim = check_integer("hidden_dim", hidden_dim)
         self.num_layers = check_integer("num_layers", num_layers)
         self.predictor_hidden_dim = check_integer("predictor_hidden_dim", predictor_hidden_dim)

@@ -1,6 +1,6 @@
 """The linear scaling rule."""
 
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_number
 
 
 def scale_learning_rate(base, batch_size, reference=256):
@@ -15,4 +15,5 @@ def scale_learning_rate(base, batch_size, reference=256):
         Goyal et al., "Accurate, Large Minibatch SGD", 2017.
     """
     batch_size = check_integer("batch_size", batch_size)
+    base = check_number("base", base, minimum=0)
     return base * batch_size / check_integer("reference", reference)

@@ -6,9 +6,9 @@ from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.record_window import RecordWindow
 from keras_adasim.pairing.registry import register
-from keras_adasim.pairing.validation import check_integers, check_temperature
+from keras_adasim.pairing.validation import check_integers
 from keras_adasim.pairing.vote import vote
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, check_number
 
 
 @register("adasim")
@@ -54,11 +54,11 @@ class AdaptiveWindow(Pairing):
     _vote_chunk = 256
 
     def __init__(self, num_images, window=50, topk=10, temperature=1e-3, seed=0, keys=None):
-        super().__init__(num_images, keys)
+        super().__init__(check_integer("num_images", num_images), keys)
         self.window = check_integer("window", window)
         self.topk = check_integer("topk", topk)
         self.seed = check_integer("seed", seed, minimum=0)
-        self.temperature = check_temperature(temperature)
+        self.temperature = check_number("temperature", temperature, minimum=0)
         self._window = RecordWindow(self.num_images, self.window, self.topk)
 
     @staticmethod

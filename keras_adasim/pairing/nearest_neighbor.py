@@ -34,7 +34,7 @@ class NearestNeighbor(Pairing):
     needs_neighbors = True
 
     def __init__(self, num_images, topk=10, keys=None):
-        super().__init__(num_images, keys)
+        super().__init__(check_integer("num_images", num_images), keys)
         self.topk = check_integer("topk", topk)
         self._partners = np.arange(self.num_images)
 

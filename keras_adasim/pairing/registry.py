@@ -81,8 +81,8 @@ def deserialize(config):
     """
     if not isinstance(config, dict) or set(config) != {"class_name", "config"}:
         raise ValueError(
-            "Expected a name, a pairing, or a dict with the entries 'class_name' and 'config'. "
-            f"Received: {config!r}"
+            "Expected `identifier` to be a name, a pairing, or a dict with the entries "
+            f"'class_name' and 'config'. Received: identifier={config!r}"
         )
     return _class_of(config["class_name"]).from_config(config["config"])
 
@@ -90,5 +90,7 @@ def deserialize(config):
 def _class_of(name):
     if name not in _PAIRINGS:
         names = ", ".join(repr(known) for known in sorted(_PAIRINGS))
-        raise ValueError(f"Expected the pairing to be one of {names}. Received: {name!r}")
+        raise ValueError(
+            f"Expected `identifier` to be one of {names}. Received: identifier={name!r}"
+        )
     return _PAIRINGS[name]

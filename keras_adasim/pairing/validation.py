@@ -3,8 +3,6 @@
 Every error names the argument, what was expected and what came.
 """
 
-import numbers
-
 import numpy as np
 
 
@@ -20,7 +18,7 @@ def check_integers(name, values, shape, below=None):
     Raises:
         ValueError: If the shape, the dtype or an entry is not what was expected.
     """
-    values = np.asarray(values)
+    values = _as_array(values)
     if values.size == 0 and not isinstance(values.dtype.type(), np.integer):
         values = values.astype(np.int64)  # np.asarray([]) is float64
     _check_shape(name, values, shape)
@@ -46,7 +44,7 @@ def check_similarities(name, values, shape):
     Raises:
         ValueError: If the shape or the dtype is wrong, or an entry is no cosine similarity.
     """
-    values = np.asarray(values)
+    values = _as_array(values)
     _check_shape(name, values, shape)
     if not np.issubdtype(values.dtype, np.floating):
         raise ValueError(
@@ -62,6 +60,13 @@ def check_similarities(name, values, shape):
     return values
 
 
+def _as_array(values):
+    try:
+        return np.asarray(values)
+    except ValueError:  # Rows of different lengths.
+        return np.asarray(values, object)
+
+
 def _check_shape(name, values, shape):
     sizes_match = values.ndim == len(shape) and all(
         expected in (None, size) for size, expected in zip(values.shape, shape, strict=True)
@@ -72,13 +77,3 @@ def _check_shape(name, values, shape):
         raise ValueError(
             f"Expected `{name}` of shape ({wanted}). Received: {name}.shape={values.shape}"
         )
-
-
-def check_temperature(temperature):
-    """Returns `temperature` as a float, or raises ValueError."""
-    if not isinstance(temperature, numbers.Real) or not 0 <= temperature < float("inf"):
-        raise ValueError(
-            "Expected `temperature` to be a non-negative number (the paper's is 0.001). "
-            f"Received: temperature={temperature!r}"
-        )
-    return float(temperature)

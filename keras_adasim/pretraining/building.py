@@ -9,6 +9,7 @@ from keras_adasim import pairing as pairings
 from keras_adasim.files import expand
 from keras_adasim.objectives import Objective
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
+from keras_adasim.validation import renamed
 
 
 def check_parts(augment, callbacks, **switches):
@@ -17,8 +18,9 @@ def check_parts(augment, callbacks, **switches):
         raise ValueError(
             f"Expected `augment` to be a layer or a function. Received: augment={augment!r}"
         )
-    for callback in keras.tree.flatten(callbacks):
-        if not isinstance(callback, keras.callbacks.Callback):
+    for callback in keras.tree.flatten(callbacks) or [callbacks]:
+        is_empty = callback is callbacks and callback in ([], ())
+        if not (is_empty or isinstance(callback, keras.callbacks.Callback)):
             raise ValueError(
                 "Expected `callbacks` to be a list of Keras callbacks. "
                 f"Received: callbacks={callbacks!r}"
@@ -37,7 +39,8 @@ def make_backbone(backbone, decision):
     """The student's backbone: of a name with its settings, or the user's own."""
     if not is_preset(backbone):
         size = decision.given.get("image_size")
-        return backbones.get(backbone, size, decision.given.get("channels"))
+        with renamed(identifier="backbone"):
+            return backbones.get(backbone, size, decision.given.get("channels"))
     settings = [setting.name for setting in owned_by(backbone, backbones.PRESETS[backbone])]
     return backbones.get(
         backbone,
@@ -178,16 +181,18 @@ def load_weights(model, weights, weights_key):
         )
     if not weights:
         return
-    path = expand(weights)
+    path = expand(weights, "weights")
     if not path.is_file():
         raise FileNotFoundError(f"Expected `weights` to be a file. Received: weights={weights}")
-    checkpoint = backbones.read_checkpoint(path)
+    with renamed(path="weights"):
+        checkpoint = backbones.read_checkpoint(path)
     if not weights_key and {"student", "teacher"} <= set(checkpoint):
         model.load_torch_weights(checkpoint)
         return
     networks = [model.student] if model.teacher is model.student else [model.student, model.teacher]
     for backbone in networks:
-        backbones.load_torch_weights(backbone, checkpoint, key=weights_key or None)
+        with renamed(key="weights_key"):
+            backbones.load_torch_weights(backbone, checkpoint, key=weights_key or None)
 
 
 def make_optimizer(values, steps, steps_per_epoch):

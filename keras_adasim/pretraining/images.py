@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_adasim import data
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.validation import renamed
 
 # Decoded images above this many bytes stay on disk.
 MEMORY_LIMIT = 4 * 2**30
@@ -41,12 +42,14 @@ def _open(name, images, channels):
     if isinstance(images, np.ndarray):
         return data.ArraySource(images), None
     folders = images if isinstance(images, list | tuple) else [images]
-    if not folders or not all(isinstance(folder, str | os.PathLike) for folder in folders):
+    paths = [folder for folder in folders if isinstance(folder, str | os.PathLike) and folder]
+    if not folders or paths != list(folders):
         raise ValueError(
             f"Expected `{name}` to be a folder, a list of folders, a uint8 array (N, H, W, C) or a "
             f"source of `keras_adasim.data`. Received: an object of type {type(images).__name__}"
         )
-    return data.open_splits(images, channels)
+    with renamed(data_dir=name):
+        return data.open_splits(images, channels)
 
 
 def _draw(source, limit, seed):

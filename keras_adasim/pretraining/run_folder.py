@@ -36,7 +36,7 @@ class RunFolder:
     def __init__(self, path):
         if not isinstance(path, str | os.PathLike) or not os.fspath(path):
             raise ValueError(f"Expected `out` to be a folder's name. Received: out={path!r}")
-        self.path = expand(path)
+        self.path = expand(path, "out")
         self.checkpoints = self.path / "checkpoints"
         self.saved_model = self.path / "saved_model"
         self.result = self.path / "result.json"

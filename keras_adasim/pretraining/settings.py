@@ -53,12 +53,14 @@ BOUNDS = {
     "final_momentum": SHARE,
     "drop_path_rate": {"minimum": 0, "below": 1},
     "sampling_temperature": {"minimum": 0},
+    "optimizer_momentum": {"minimum": 0, "below": 1},
     "teacher_temperature": POSITIVE,
     "warmup_teacher_temperature": POSITIVE,
     "knn_temperature": POSITIVE,
 }
-# What else stands for a list, or for a word that may be a number.
-ALSO = {tuple: (tuple, list, np.ndarray), str: (str, int, float, type(None))}
+# What else stands for a list, and for a word that may be a number, if it is a rate's.
+ALSO = {tuple: (tuple, list, np.ndarray), str: (str, type(None))}
+RATE = (str, int, float, type(None))
 
 # The warm-up of a temperature that an objective takes as a schedule.
 TEMPERATURE_WARMUP = {
@@ -210,7 +212,8 @@ def checked(name, value):
         return check_integer(name, value, 0 if name in FROM_ZERO else 1)
     if kind is float:
         return check_number(name, value, **BOUNDS.get(name, {}))
-    if not isinstance(value, ALSO.get(kind, kind)):
+    rate = kind is str and name.endswith("_rate") and not isinstance(value, bool)
+    if not isinstance(value, RATE if rate else ALSO.get(kind, kind)):
         raise ValueError(
             f"Expected `{name}` to be of type {kind.__name__}. Received: {name}={value!r}"
         )

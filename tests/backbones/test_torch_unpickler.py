@@ -50,7 +50,7 @@ def torch_file(path, data, **members):
 def test_pickled_code_is_refused_and_not_run(tmp_path):
     harm = tmp_path / "harm"
     path = torch_file(tmp_path / "hostile.pth", pickle.dumps({"a": Hostile(harm)}))
-    with pytest.raises(pickle.UnpicklingError, match=r"asks for `posix\.mkdir`. Nothing"):
+    with pytest.raises(ValueError, match=r"asks for `posix\.mkdir`. Nothing"):
         read_torch_file(path)
     assert not harm.exists()
 

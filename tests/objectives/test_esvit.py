@@ -231,5 +231,5 @@ def test_wrong_settings_are_named(arguments, message):
 def test_wrong_numbers_of_views_are_named():
     one, two = [tf.zeros((2, 3, 4))], [tf.zeros((2, 3, 4))] * 2
     for student, teacher in ((one, two), (two, one)):
-        with pytest.raises(ValueError, match=r"Received: \d and \d views"):
+        with pytest.raises(ValueError, match=r"`\w+_logits` to be a list of .* of \d"):
             region_loss(student, student, teacher, teacher, tf.zeros(4), 0.1, 0.04)

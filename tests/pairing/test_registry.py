@@ -27,7 +27,7 @@ def test_names(name, arguments, cls):
 def test_unknown_names_list_the_known_ones():
     with pytest.raises(ValueError, match=r"one of .*'adasim', 'nearest', 'oracle', 'self'"):
         pairing.get("dino")
-    with pytest.raises(ValueError, match="Received: 'dino'"):
+    with pytest.raises(ValueError, match="Received: identifier='dino'"):
         pairing.deserialize({"class_name": "dino", "config": {}})
 
 

@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_adasim.pairing.validation import (
-    check_integers,
-    check_similarities,
-    check_temperature,
-)
+from keras_adasim.pairing.validation import check_integers, check_similarities
 
 
 def test_empty_lists_pass_as_integers():
@@ -22,10 +18,3 @@ def test_similarities_of_any_float(dtype):
 def test_no_similarities(bad):
     with pytest.raises(ValueError, match="cosine similarity"):
         check_similarities("s", np.array([0.5, bad]), (None,))
-
-
-@pytest.mark.parametrize("value", [-1e-9, float("inf"), float("nan"), "0.1", None])
-def test_temperatures_are_non_negative_numbers(value):
-    with pytest.raises(ValueError, match="`temperature`"):
-        check_temperature(value)
-    assert check_temperature(np.float32(0.5)) == 0.5
