@@ -8,6 +8,7 @@ import safetensors.numpy
 
 from keras_adasim.backbones.torch_checkpoint import read_checkpoint
 from keras_adasim.files import expand, write_file
+from keras_adasim.validation import renamed
 
 # Buffers that PyTorch keeps beside the parameters and that follow from the module's settings.
 BUFFERS = ("num_batches_tracked", "relative_position_index", "attn_mask")
@@ -56,7 +57,8 @@ def torch_assignments(model, weights, key=None, part=None):
     """
     expected = _torch_names(model)
     if isinstance(weights, str | os.PathLike):
-        weights = read_checkpoint(expand(weights, "weights"))
+        with renamed(path="weights"):
+            weights = read_checkpoint(expand(weights, "weights"))
     if not hasattr(weights, "items"):
         raise ValueError(
             "Expected `weights` to be a path, or a mapping of PyTorch's names to arrays. "
