@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from keras_adasim import validation
 from keras_adasim.validation import check_choice, check_integer, check_number, check_range
 
 
@@ -60,3 +61,46 @@ def test_choices():
     for value in ("other", None, 1):
         with pytest.raises(ValueError, match=r"`norm` to be one of \('none', 'plain'\)\. Received"):
             check_choice("norm", value, ("none", "plain"))
+
+
+def test_switches_are_booleans():
+    assert validation.check_switch("s", np.True_) is True
+    for value in (0, 1, "yes", "", None, []):
+        with pytest.raises(ValueError, match=r"`s` to be True or False.*s="):
+            validation.check_switch("s", value)
+
+
+def test_axes_of_arrays_and_tensors():
+    array = np.zeros((2, 3), np.float32)
+    assert validation.check_axes("a", array, "B", 3) is array
+    assert validation.check_axes("a", array, ..., 3) is array
+    for axes in ((3,), ("B", 4), ("A", "B", "C"), (..., 4)):
+        with pytest.raises(ValueError, match=r"`a` to be an array of floats of shape .*\(2, 3\)"):
+            validation.check_axes("a", array, *axes)
+    for value in (None, [[1.0]], np.zeros((2, 3), int)):
+        with pytest.raises(ValueError, match="`a`"):
+            validation.check_axes("a", value, "B", "D")
+
+
+def test_labels_are_a_vector_of_integers_or_strings():
+    assert validation.check_labels("y", ["cat", "dog"], 2).tolist() == ["cat", "dog"]
+    for value in ([0.5], [[1]], [[1], [1, 2]], 3, [float("nan")]):
+        with pytest.raises(ValueError, match="`y` to be a vector"):
+            validation.check_labels("y", value)
+
+
+def test_errors_name_the_callers_argument():
+    with (
+        pytest.raises(ValueError, match=r"`out` to be .*Received: out=0"),
+        validation.renamed(path="out"),
+    ):
+        validation.check_integer("path", 0)
+    with pytest.raises(KeyError, match="path"), validation.renamed(path="out"):
+        raise KeyError("`path`")
+
+
+def test_no_integer_beyond_what_seeds_and_shapes_can_be():
+    """A seed of 2**70 was an OverflowError after the first epoch."""
+    assert validation.check_integer("seed", validation.LARGEST) == 2**32 - 1
+    with pytest.raises(ValueError, match=r"`seed` to be .* up to 4294967295\. Received: seed="):
+        validation.check_integer("seed", 2**70)

@@ -1,6 +1,7 @@
 """Flags parsed, errors in one line, exit statuses."""
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
 from keras_adasim.commands import running
@@ -83,3 +84,22 @@ def test_failures_of_a_run_name_their_traceback(run):
 def test_interruption_is_quiet(run):
     assert run(_fail(KeyboardInterrupt())) == (130, "")
     assert run(_fail(Stopped("SIGTERM", 143))) == (143, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("nan", "an integer"), ("1.5", "an integer"), ("", "an integer")],
+)
+def test_a_flag_of_another_type_says_what_was_expected_and_what_came(run, typed, expected):
+    _, printed = run(lambda values: None, f"--steps={typed}")
+    assert printed == f"train: Expected --steps to be {expected}. Received: --steps={typed}\n"
+
+
+def test_errors_of_tensorflow_are_the_line_that_tells(run):
+    """They used to be 'Graph execution error:'."""
+    message = "Graph execution error:\n\nDetected at node A defined at\nNo room.\n\t [[{{node A}}]]"
+    status, printed = run(_fail(tf.errors.ResourceExhaustedError(None, None, message)))
+    assert (status, printed.count("\n")) == (1, 1)
+    message = "Graph execution error:\n\nDetected at node A\nNo room. [[{{node A}}]] [Op:B]"
+    _, printed = run(_fail(tf.errors.ResourceExhaustedError(None, None, message)))
+    assert printed == "train: ResourceExhaustedError: No room.\n"
