@@ -60,7 +60,7 @@ def test_a_new_backbone():
         ("vit_mini", {"channels": True}, r"`channels` to be a positive integer.*True"),
         ("vit_mini", {"num_heads": "3"}, r"`num_heads` to be a positive integer.*'3'"),
         ("vit_smal", {}, r"vit_mini.*hub:PRESET.*'vit_smal'.*no such folder.*Did you.*'vit_small'"),
-        (3, {}, r"a name, a folder or a `keras\.Model`.*int|name, a folder.*type int"),
+        (3, {}, r"name, a folder or a `keras\.Model`.*identifier=3"),
     ],
 )
 def test_what_does_not_fit(name, arguments, message):

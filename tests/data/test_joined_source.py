@@ -124,7 +124,7 @@ def test_a_damaged_file_is_named_in_a_graph(tmp_path):
 
 
 def test_sources_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="Expected `sources` to hold at least one"):
+    with pytest.raises(ValueError, match="Expected `sources` to be a list of at least one"):
         JoinedSource([])
     with pytest.raises(ValueError, match=r"same channels. Received: 3 channels .*, 1 channels"):
         JoinedSource([ArraySource(PIXELS), ArraySource(PIXELS[..., :1])])
