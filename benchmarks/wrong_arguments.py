@@ -108,7 +108,7 @@ KINDS = {
     "range": "global_scale local_scale ratio scale sigma",
     "three numbers": "mean std",
     "object": "source train_source test_source crops bank optimizer layer embed_fn",
-    "layers": "first second local exclude callbacks",
+    "layers": "first second local exclude callbacks stateful",
     "class names": "class_names",
     "images": "images",
     "labels": "labels",

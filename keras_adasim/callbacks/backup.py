@@ -10,7 +10,7 @@ from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError,
 from keras_adasim.data.inventory import Inventory
 from keras_adasim.files import check_space, expand, free_space
 from keras_adasim.finite import NotFiniteError
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_has, check_integer
 
 # The group of the inventory.
 IMAGES = "images"
@@ -88,6 +88,12 @@ class Backup(keras.callbacks.Callback):
         self.accept_changes = accept_changes
         directory = expand(directory, "directory")
         self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
+        if not isinstance(stateful, list | tuple):
+            raise ValueError(
+                f"Expected `stateful` to be a list of callbacks. Received: stateful={stateful!r}"
+            )
+        for each in stateful:
+            check_has("stateful", each, "callbacks with a state", "get_state")
         self.stateful = list(stateful)
         self._forget()
 
