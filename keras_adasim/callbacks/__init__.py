@@ -5,6 +5,7 @@ and k-NN first, then `CollapseAlarm`, `EpochLog`, `EventLog`, `Backup` and `Prog
 """
 
 from keras_adasim.callbacks.backup import Backup
+from keras_adasim.callbacks.bad_images import BadImages
 from keras_adasim.callbacks.collapse_alarm import CollapseAlarm, CollapseError
 from keras_adasim.callbacks.epoch_log import EpochLog
 from keras_adasim.callbacks.event_log import EventLog
@@ -15,6 +16,7 @@ from keras_adasim.callbacks.push_neighbors import PushNeighbors
 
 __all__ = [
     "Backup",
+    "BadImages",
     "CollapseAlarm",
     "CollapseError",
     "EpochLog",

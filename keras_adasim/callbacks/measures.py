@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_adasim.callbacks.view_features import ViewFeatures
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.data.stand_ins import readable
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.label_free import alignment, alpha_req, rank_me, uniformity
 from keras_adasim.evaluation.neighborhoods import neighbor_churn, neighbor_purity
@@ -186,7 +187,8 @@ class Measures(keras.callbacks.Callback):
         if self.source is None:
             return {}
         sizes = self.batch_size, self.image_size
-        whole = embed(self.source, self.model.embed, *sizes, indices=self._images)
+        images = readable(self.source, self._images)
+        whole = embed(self.source, self.model.embed, *sizes, indices=images)
         values = {
             "rank_me": rank_me(whole),
             "alpha_req": alpha_req(whole),

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.data.stand_ins import readable
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
 from keras_adasim.validation import check_has, check_integer, check_number, check_switch
@@ -131,6 +132,7 @@ class OnlineKNN(keras.callbacks.Callback):
         return knn_accuracy(*train, *test, **vote)
 
     def _features_and_labels(self, source, indices, embed_fn):
+        indices = readable(source, indices)
         features = embed(source, embed_fn, self.batch_size, self.image_size, indices=indices)
         return features, np.asarray(source.labels)[indices]
 

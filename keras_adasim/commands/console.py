@@ -10,6 +10,7 @@ from keras_adasim.version import __version__
 COMMANDS = {
     "pretrain": "learn features from a folder of images, without labels",
     "launch": "start several workers of one `pretrain` on this machine, and keep them going",
+    "check": "look at the files of a folder: kinds, sizes, and which are bad",
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
     "knn": "nearest-neighbor accuracy of features on labeled images",

@@ -54,6 +54,7 @@ def start(values):
     backbone = load_embedder(values.backbone)
     with renamed(path="data_dir"):
         source = data.open_folder(values.data_dir, backbone.channels)
+    backbone.prepare(source)
     features = embed(source, backbone.embed, values.batch_size, backbone.image_size)
     arrays = {
         "features": features,

@@ -6,6 +6,7 @@ from keras_adasim import backbones, export
 from keras_adasim.commands.running import run
 from keras_adasim.files import expand
 from keras_adasim.pretraining.reopening import reopen
+from keras_adasim.pretraining.results import ranged
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.validation import check_integer, renamed
 
@@ -61,9 +62,11 @@ def export_run(path, out, form="savedmodel", image_size=None, overwrite=False):
     with renamed(path="backbone"):
         model = reopen(folder)
     if form == "savedmodel":
+        settings = folder.recall()["settings"]
+        value_range = ranged(settings.get("value_range", (0, 0)))
         size = image_size or model.augment.crops.global_size
         with renamed(path="out"):
-            export.export_backbone(model, out, size, overwrite=overwrite)
+            export.export_backbone(model, out, size, overwrite=overwrite, **value_range)
     elif out.exists() and not overwrite:
         raise FileExistsError(
             f"Expected `out` to be a new name. Received: out={out}, which is taken. Pass "

@@ -90,6 +90,8 @@ def evaluate(backbone, train, test, k=(20,), temperature=0.07, batch_size=256, l
         Dict of k to `(top1, top5)`.
     """
     check(train, test, k, limit)
+    for source in (train, test):
+        backbone.prepare(source)
     start = time.perf_counter()
     train_features, train_labels = features_and_labels(backbone, train, batch_size, limit)
     test_features, test_labels = features_and_labels(backbone, test, batch_size, limit)

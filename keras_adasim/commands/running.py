@@ -13,7 +13,7 @@ MENDABLE = (ValueError, OSError, ImportError, flags.Error)
 KINDS = {"int": "an integer", "float": "a number", "bool": "true or false"}
 STATUSES = {
     0: "done",
-    1: "failed while it ran; the message names the file with the traceback",
+    1: "failed while it ran; the message names the file with the traceback; `check`: a bad file",
     2: "a flag, setting, path or image is wrong; nothing was changed",
     3: "another worker was lost; all of them go on with the same command",
     75: "its --max_hours are over; `pretrain` goes on with the same command",

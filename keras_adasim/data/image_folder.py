@@ -8,8 +8,11 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from keras_adasim.data.careful_decode import decode_carefully
+from keras_adasim.data.depth import check_value_range, sample_range, some_pixels
 from keras_adasim.data.file_fingerprints import file_fingerprints
-from keras_adasim.data.listing import Listing, printable, some_names
+from keras_adasim.data.listing import MODERN, Listing, named_suffixes, printable, some_names
+from keras_adasim.data.look_at_file import look_at_image
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 from keras_adasim.keys import Keys
@@ -30,6 +33,7 @@ class ImageFolder(Source):
     other suffixes than those in `suffixes`, in upper or lower case. What an image is, its bytes
     tell. Links are followed, but to a folder that was searched before. What is called like an image
     and can't be read as a file, such as a link to nothing, is left out, and a warning names it.
+    Files of HEIC and AVIF are left out like any other suffix, and named by a warning.
 
     Args:
         path: The folder.
@@ -40,6 +44,9 @@ class ImageFolder(Source):
         paths: List of N strings, the files' paths below the folder.
         class_names: List of strings, or None without labels.
         why_unlabeled: String. Why there are no labels, or None.
+        left_out: Dict of paths below the folder of what is called like an image and can't be read
+            as a file, to the reason.
+        others: Counter of the suffixes of all other files.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no image in it.
@@ -70,19 +77,19 @@ class ImageFolder(Source):
             )
         self.path = self._checked_folder(path)
         self.channels = channels
+        self._value_range = None
         self._root, self._tensor = os.fsencode(self.path) + b"/", None
         listing = Listing(self.path, self._is_image)
         folders, own = listing.folders, listing.images
         by_folder = {folder: listing.images_below(folder) for folder in folders}
-        if listing.left_out:
-            logging.warning(
-                "Left out of %s, as they can't be read: %s.",
-                self.path,
-                some_names(sorted(listing.left_out)),
-            )
+        self.left_out, self.others = listing.left_out, listing.others
+        self._warn_of_left_out()
         classes = {folder: names for folder, names in by_folder.items() if names}
         if not classes and not own:
-            raise FileNotFoundError(self._expected(self.path, "a folder without such files"))
+            found = f", but with others: {named_suffixes(self.others)}" if self.others else ""
+            raise FileNotFoundError(
+                self._expected(self.path, f"a folder without such files{found}")
+            )
         if own or not classes:
             self.paths = sorted(itertools.chain(own, *classes.values()))
             self.why_unlabeled = self._reason(classes, own)
@@ -104,15 +111,53 @@ class ImageFolder(Source):
         """Names an image by its path."""
         return printable(self.path / self.paths[index])
 
+    @property
+    def value_range(self):
+        """`(low, high)`, the values of deep images that become 0 and 255, or None without any.
+
+        If nobody sets it, it is measured when it is needed: on up to 64 such images in a fixed
+        order, from the 0.1th percentile of their values to the 99.9th. One range for all channels
+        keeps the colors.
+        """
+        if self._value_range is None:
+            self._value_range = self._measure_range()
+        return self._value_range
+
+    @value_range.setter
+    def value_range(self, value_range):
+        self._value_range = check_value_range(value_range, self.channels)
+
+    def _measure_range(self):
+        return sample_range(len(self), self._deep_sample, by_channel=False)
+
+    def _deep_sample(self, index):
+        seen = self.look(index, full=False)
+        if seen.reason or seen.kind.bits <= 8:
+            return None
+        try:
+            with open(self._path(index), "rb") as file:
+                return some_pixels(decode_carefully(file.read(), self.channels, lambda p: p))
+        except (OSError, ValueError):
+            return None
+
+    def look(self, index, full):
+        """Looks at a file, as `look_at_image` does."""
+        return look_at_image(self._path(index), full)
+
     @functools.cached_property
     def keys(self):
         """`Keys`: the paths below the folder, with "/" between their parts."""
         return Keys(path.replace(os.sep, "/") for path in self.paths)
 
-    def fingerprints(self):
-        """(N,) uint64 array: size, time of the last change and number of every file."""
-        return file_fingerprints(os.path.join(self.path, path) for path in self.paths)
+    def fingerprints(self, indices=None):
+        """(n,) uint64 array: size, time of the last change and number of all files, or of some."""
+        indices = range(len(self)) if indices is None else indices
+        return file_fingerprints(self._path(index) for index in indices)
 
+    def _path(self, index):
+        return os.path.join(self.path, self.paths[index])
+
+    @tf.autograph.experimental.do_not_convert
     def _names(self):
         if self._tensor is None:
             # Not a constant in every graph that reads it, and not on the accelerator.
@@ -145,6 +190,17 @@ class ImageFolder(Source):
             reason,
         )
         return reason
+
+    def _warn_of_left_out(self):
+        if self.left_out:
+            logging.warning(
+                "Left out of %s, as they can't be read: %s.",
+                self.path,
+                some_names(sorted(self.left_out)),
+            )
+        modern = {suffix: self.others[suffix] for suffix in MODERN if self.others[suffix]}
+        if modern:
+            logging.warning("Left out of %s: %s.", self.path, named_suffixes(modern))
 
     def _warn_of_empty(self, folders):
         if folders:

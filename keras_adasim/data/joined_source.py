@@ -49,7 +49,9 @@ class JoinedSource(Source):
         self.image_size = sizes.pop() if len(sizes) == 1 else None
         # Index of each source's first image, and the number of all.
         self._starts = np.cumsum([0] + [len(source) for source in self.sources])
-        self._labels = None
+        self._labels = self._value_range = None
+        if not any(source.encoded for source in self.sources):
+            self.value_range  # noqa: B018, each of them maps its own images, and all alike.
 
     def __len__(self):
         """Number of images."""
@@ -73,6 +75,22 @@ class JoinedSource(Source):
             return f"no name of the class of {unnamed[0].describe(0)}, other sources having them"
         return None
 
+    @property
+    def value_range(self):
+        """One range for all sources, which holds theirs; None if none has deep images."""
+        if self._value_range is None:
+            ranges = [s.value_range for s in self.sources if s.value_range is not None]
+            if ranges:
+                low, high = np.split(np.array(ranges), 2, axis=1)
+                self.value_range = (*low.min(axis=0).tolist(), *high.max(axis=0).tolist())
+        return self._value_range
+
+    @value_range.setter
+    def value_range(self, value_range):
+        self._value_range = value_range
+        for source in self.sources:
+            source.value_range = value_range
+
     def read(self, index):
         """Reads what the source of that image has there; a vector of indices from arrays too."""
         index = tf.convert_to_tensor(index)
@@ -86,8 +104,13 @@ class JoinedSource(Source):
 
     def describe(self, index):
         """Names an image as its source does."""
-        place = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self.sources[place].describe(int(index - self._starts[place]))
+        source, below = self._source_of(index)
+        return source.describe(below)
+
+    def look(self, index, full):
+        """Looks at an image's file as its source does."""
+        source, below = self._source_of(index)
+        return source.look(below, full)
 
     @functools.cached_property
     def keys(self):
@@ -100,9 +123,33 @@ class JoinedSource(Source):
             for key in checked_keys(source)
         )
 
-    def fingerprints(self):
-        """(N,) uint64 array: those of the sources."""
-        return np.concatenate([source.fingerprints() for source in self.sources])
+    def fingerprints(self, indices=None):
+        """(n,) uint64 array: those of the sources."""
+        if indices is None:
+            return np.concatenate([source.fingerprints() for source in self.sources])
+        found = np.zeros(len(indices), np.uint64)
+        for source, here, below in self._parts(indices):
+            found[here] = source.fingerprints(below)
+        return found
+
+    def unreadable(self, indices):
+        """Which images their sources can't read: (n,) integers -> (n,) bool."""
+        found = np.zeros(len(indices), bool)
+        for source, here, below in self._parts(indices):
+            found[here] = source.unreadable(below)
+        return found
+
+    def _parts(self, indices):
+        """Yields each source, which of some images are its own, and their indices there."""
+        indices = np.asarray(indices)
+        for source, start in zip(self.sources, self._starts, strict=False):
+            here = (indices >= start) & (indices < start + len(source))
+            yield source, here, indices[here] - start
+
+    def _source_of(self, index):
+        """The source of an image, and its index there."""
+        place = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self.sources[place], int(index - self._starts[place])
 
     def _reader(self, source, index):
         # Files and arrays are read alike, as pixels.

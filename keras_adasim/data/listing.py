@@ -1,6 +1,11 @@
 """Which images there are in a folder."""
 
+import collections
 import os
+
+# Suffixes of formats that no decoder here knows, and what to do about them.
+MODERN = (".avif", ".heic", ".heif")
+WAY_OUT = "convert to JPEG or PNG, as by `magick mogrify -format jpg`"
 
 
 class Listing:
@@ -15,14 +20,18 @@ class Listing:
     Attributes:
         folders: Sorted names of the folders in it.
         images: Sorted names of the images in it.
-        left_out: Paths of what is called like an image and can't be read as a file.
+        left_out: Dict of paths of what is called like an image and can't be read as a file, to
+            the reason.
+        others: Counter of the suffixes, in lower case, of files that aren't called like an image;
+            hidden ones aside.
     """
 
     def __init__(self, root, is_image):
         self.root = root
         self._is_image = is_image
         self._seen = set()
-        self.left_out = []
+        self.left_out = {}
+        self.others = collections.Counter()
         self.folders, self.images = self._entries("")
 
     def images_below(self, folder):
@@ -49,15 +58,22 @@ class Listing:
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif self._is_image(entry.name):
-                    kept = images if _is_readable(entry) else self.left_out
-                    kept.append(entry.name if kept is images else os.path.join(folder, entry.name))
+                elif not self._is_image(entry.name):
+                    self.others[os.path.splitext(entry.name)[1].lower()] += 1
+                elif reason := _why_unreadable(entry):
+                    self.left_out[os.path.join(folder, entry.name)] = reason
+                else:
+                    images.append(entry.name)
         return sorted(folders), sorted(images)
 
 
-def _is_readable(entry):
+def _why_unreadable(entry):
     # Of a file the listing tells; a link costs a call more.
-    return entry.is_file() and (not entry.is_symlink() or os.access(entry.path, os.R_OK))
+    if not entry.is_file():
+        return "a link to nothing" if entry.is_symlink() else "no ordinary file"
+    if entry.is_symlink() and not os.access(entry.path, os.R_OK):
+        return "a link to a file that can't be read"
+    return ""
 
 
 def printable(path):
@@ -69,3 +85,15 @@ def some_names(names, most=5):
     """Joins the first names, and says how many more there are."""
     rest = len(names) - most
     return ", ".join(map(printable, names[:most])) + (f" and {rest} more" if rest > 0 else "")
+
+
+def named_suffixes(counts):
+    """Says how many files there are of each suffix, and what to do about HEIC and AVIF.
+
+    Args:
+        counts: Dict of suffixes to how many files have them.
+    """
+    most_first = sorted(counts, key=lambda suffix: (-counts[suffix], suffix))
+    text = ", ".join(f"{counts[suffix]} {suffix or 'without suffix'}" for suffix in most_first)
+    modern = [suffix for suffix in MODERN if suffix in counts]
+    return f"{text} ({', '.join(modern)}: {WAY_OUT})" if modern else text

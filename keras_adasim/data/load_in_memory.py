@@ -49,8 +49,12 @@ class _Decoded(ArraySource):
     def keys(self):
         return self._source.keys
 
-    def fingerprints(self):
-        return self._source.fingerprints()
+    def fingerprints(self, indices=None):
+        return self._source.fingerprints(indices)
+
+    @property
+    def value_range(self):
+        return self._source.value_range
 
     def describe(self, index):
         return self._source.describe(index)

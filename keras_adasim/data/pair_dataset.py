@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.data.host_crops import HostCrops
+from keras_adasim.data.stand_ins import stand_ins
 from keras_adasim.layers.preprocessing import check_interpolation
 from keras_adasim.validation import check_has, check_integer, check_switch
 
@@ -16,6 +17,10 @@ class PairDataset:
     the partners are asked for batch by batch while an epoch runs. The first pass is epoch 0, and
     every pass, also one that is broken off, advances by one; `set_epoch` before a pass makes it
     that epoch.
+
+    Of files that vanish or go bad on the way, if `source` is a `WatchedSource`, others take the
+    place, with their own index, so that no image's row in a bank becomes another's; who, follows
+    from the seed, the epoch and the index. An image whose partner is gone is paired with itself.
 
     A batch is a dictionary of `"indices"`, (B,) int64, and
 
@@ -110,6 +115,20 @@ class PairDataset:
             return np.arange(len(self.source))
         return np.random.default_rng([self.seed, epoch]).permutation(len(self.source))
 
+    def pairs(self, epoch, step):
+        """Indices of the images of a batch, and of their partners as they are now.
+
+        Args:
+            epoch: Integer.
+            step: Integer, the batch within the epoch.
+
+        Returns:
+            Two (B,) int64 arrays.
+        """
+        rows = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        indices = self._stand_ins(self._key(epoch), rows)
+        return indices, self._partners(indices)
+
     def as_tf_dataset(self, num_shards=1, shard=0):
         """The same batches as a finite `tf.data.Dataset`, for `fit` and for strategies.
 
@@ -130,6 +149,7 @@ class PairDataset:
         self._check_shards(num_shards, shard)
         dataset = tf.data.Dataset.from_tensors(0).map(self._begin_pass)
         dataset = dataset.flat_map(self._batches_of_indices)
+        dataset = dataset.map(self._with_stand_ins)
         rows = self.batch_size // num_shards
         if num_shards > 1:
             dataset = dataset.map(lambda key, ids: (key, ids[shard * rows : (shard + 1) * rows]))
@@ -148,20 +168,32 @@ class PairDataset:
     def _next_order(self):
         epoch, done = self._next_epoch, self._first_step * self.batch_size
         self.set_epoch(epoch + 1)
+        return self._key(epoch), self.order(epoch)[done:]
+
+    def _key(self, epoch):
+        """What all draws of an epoch follow from."""
         key = np.random.SeedSequence([self.seed, epoch]).generate_state(1, np.uint64)
-        return key.view(np.int64)[0], self.order(epoch)[done:]
+        return key.view(np.int64)[0]
 
     def _batches_of_indices(self, key, order):
         batches = tf.data.Dataset.from_tensor_slices(order)
         batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
         return batches.map(lambda indices: (key, indices))
 
+    def _with_stand_ins(self, key, indices):
+        read = tf.numpy_function(self._stand_ins, [key, indices], tf.int64)
+        return key, tf.ensure_shape(read, indices.shape)
+
+    def _stand_ins(self, key, indices):
+        return stand_ins(self.source, indices, int(key))
+
     def _with_partners(self, key, indices):
         partners = tf.numpy_function(self._partners, [indices], tf.int64)
         return key, indices, tf.ensure_shape(partners, indices.shape)
 
     def _partners(self, indices):
-        return np.asarray(self.pairing.partners(indices), np.int64)
+        partners = np.asarray(self.pairing.partners(indices), np.int64)
+        return np.where(self.source.unreadable(partners), indices, partners)
 
     def _with_images(self, dataset, rows):
         if self.crops is None and not self.source.encoded:

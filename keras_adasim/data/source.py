@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_adasim.data.careful_decode import decode_carefully, is_upright_jpeg
 from keras_adasim.data.decode import decode_image, is_plain
+from keras_adasim.data.depth import to_bytes
 from keras_adasim.data.keys import place_keys
 
 
@@ -23,6 +24,8 @@ class Source:
         why_unlabeled: String. Why there are no labels, where the source knows, else None.
         channels: Integer. Channels of every image.
         encoded: Whether `read` gives the bytes of image files, else (H, W, C) pixels.
+        value_range: Tuple `(low, high)`, the values of images with more than 8 bits per channel
+            that become 0 and 255, or C low ones and C high ones; None without such images.
         image_size: (height, width) in pixels if all images are known to share it, else None.
 
     Example:
@@ -49,6 +52,7 @@ class Source:
     channels = 3
     encoded = True
     image_size = None
+    value_range = None
 
     def __len__(self):
         """Number of images."""
@@ -79,14 +83,33 @@ class Source:
         """
         return place_keys(len(self))
 
-    def fingerprints(self):
+    def fingerprints(self, indices=None):
         """Tells cheaply which images have changed under their keys.
 
+        Args:
+            indices: (n,) integers, the images; None for all.
+
         Returns:
-            (N,) uint64 array, whose entry is another one if the image is another; of files
+            (n,) uint64 array, whose entry is another one if the image is another; of files
             `file_fingerprints`. By default 0: an image with the same key is the same.
         """
-        return np.zeros(len(self), np.uint64)
+        return np.zeros(len(self) if indices is None else len(indices), np.uint64)
+
+    def unreadable(self, indices):
+        """Which images can't be read any more: (n,) integers -> (n,) bool; none by default."""
+        return np.zeros(len(indices), bool)
+
+    def look(self, index, full):
+        """Looks at the file of an image without training on it.
+
+        Args:
+            index: Integer.
+            full: Whether to decode it, else its header and end are looked at.
+
+        Returns:
+            `Seen`, or None where images are no files that can be looked at, as by default.
+        """
+        return None
 
     def checked_labels(self):
         """Returns the labels.
@@ -143,23 +166,34 @@ class Source:
         Raises:
             IndexError: If there is no image of this index.
             TypeError: If the index is no integer.
-            ValueError: If the image cannot be decoded; names it.
+            ValueError: If the image cannot be read or decoded; names it.
         """
         index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"Expected an index below {len(self)}. Received: index={index}")
         index %= len(self)
-        with tf.device("CPU:0"):
-            contents = self.read(tf.constant(index, tf.int64)).numpy()
+        try:
+            with tf.device("CPU:0"):
+                contents = self.read(tf.constant(index, tf.int64)).numpy()
+        except tf.errors.OpError as error:
+            raise self._unsound(index, error) from error
         return self._decode_named(contents, index) if self.encoded else contents
 
     def _decode_named(self, contents, index):
         try:
             if is_plain(contents) or is_upright_jpeg(contents):
                 return decode_image(contents, self.channels).numpy()
-            return decode_carefully(contents, self.channels)
+            return decode_carefully(contents, self.channels, self._from_depth)
         except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise ValueError(
-                f"Expected {self.describe(int(index))} to be a sound image of 8 bits per channel: "
-                f"replace or remove it. Received: {getattr(error, 'message', error)}"
-            ) from error
+            raise self._unsound(index, error) from error
+
+    def _unsound(self, index, error):
+        return ValueError(
+            f"Expected {self.describe(int(index))} to be a sound image: replace or remove it. "
+            f"Received: {getattr(error, 'message', error)}"
+        )
+
+    def _from_depth(self, pixels):
+        if self.value_range is None:
+            raise ValueError("more than 8 bits per channel, of an unknown range")
+        return to_bytes(pixels, self.value_range)

@@ -65,6 +65,15 @@ class Subset(Source):
         """The source's reason."""
         return self.source.why_unlabeled
 
+    @property
+    def value_range(self):
+        """That of the source."""
+        return self.source.value_range
+
+    @value_range.setter
+    def value_range(self, value_range):
+        self.source.value_range = value_range
+
     def read(self, index):
         """Reads what the source has at that place."""
         return self.source.read(tf.gather(self.indices, index))
@@ -72,6 +81,10 @@ class Subset(Source):
     def describe(self, index):
         """Names an image as its source does."""
         return self.source.describe(int(self.indices[index]))
+
+    def look(self, index, full):
+        """Looks at an image's file as its source does."""
+        return self.source.look(int(self.indices[index]), full)
 
     @functools.cached_property
     def keys(self):
@@ -81,6 +94,10 @@ class Subset(Source):
             return keys[self.indices]
         return Keys(numbered(keys[index] for index in self.indices))
 
-    def fingerprints(self):
+    def fingerprints(self, indices=None):
         """(n,) uint64 array: those of the source."""
-        return self.source.fingerprints()[self.indices]
+        return self.source.fingerprints(self.indices if indices is None else self.indices[indices])
+
+    def unreadable(self, indices):
+        """Which images the source can't read: (n,) integers -> (n,) bool."""
+        return self.source.unreadable(self.indices[np.asarray(indices)])

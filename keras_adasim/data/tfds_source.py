@@ -120,10 +120,11 @@ class TfdsSource(Source):
             for place in range(file.take)
         )
 
-    def fingerprints(self):
-        """(N,) uint64 array: size, time of the last change and number of the image's file."""
+    def fingerprints(self, indices=None):
+        """(n,) uint64 array: size, time of the last change and number of the images' files."""
         files = file_fingerprints(file.filename for file in self._files)
-        return np.repeat(files, [file.take for file in self._files])
+        found = np.repeat(files, [file.take for file in self._files])
+        return found if indices is None else found[np.asarray(indices)]
 
     def _record(self, index):
         # An array of objects, because NumPy's own strings lose zeros at the end.

@@ -91,7 +91,8 @@ class ExportedBackbone(keras.layers.Layer):
         """Looks at images.
 
         Args:
-            images: (B, H, W, C), uint8 from 0 to 255 or floats from 0 to 1.
+            images: (B, H, W, C), uint8 from 0 to 255 or floats from 0 to 1; with a `value_range`
+                uint16 or floats as the files have them.
             training: Whether dropout, drop path and BatchNormalization act as in training.
 
         Returns:
@@ -123,8 +124,8 @@ class ExportedBackbone(keras.layers.Layer):
 
     def _check_images(self, images):
         images = tf.convert_to_tensor(images)
-        check_type(images.dtype)
-        return images if images.dtype == tf.uint8 else tf.cast(images, tf.float32)
+        check_type(images.dtype, self.metadata.value_range)
+        return images if images.dtype.is_integer else tf.cast(images, tf.float32)
 
     def compute_output_shape(self, input_shape):
         """Shapes of features and tokens for images of shape (B, H, W, C)."""

@@ -20,6 +20,8 @@ class Metadata:
         last_blocks: Blocks whose class tokens the endpoint `intermediate` gives; 0 without one.
         trainable_variables: Paths of the trainable variables, in the SavedModel's order.
         non_trainable_variables: Paths of the others.
+        value_range: Values of images with more than 8 bits that become 0 and 255, `(low, high)` or
+            C low ones and C high ones; None if there were none.
         not_stored_because: Why the folder has no `backbone.keras`, from which training goes on;
             `None` if it has one.
     """
@@ -33,6 +35,7 @@ class Metadata:
     trainable_variables: tuple
     non_trainable_variables: tuple
     not_stored_because: str | None = None
+    value_range: tuple | None = None
 
     def write(self, folder):
         """Writes the file into the SavedModel's folder."""

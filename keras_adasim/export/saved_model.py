@@ -19,7 +19,14 @@ IMAGE_TYPES = (tf.uint8, tf.float32, tf.float64)
 
 
 def export_backbone(
-    model, path, image_size, mean=None, std=None, last_blocks=None, overwrite=False
+    model,
+    path,
+    image_size,
+    mean=None,
+    std=None,
+    last_blocks=None,
+    overwrite=False,
+    value_range=None,
 ):
     """Writes a backbone as a SavedModel, with its preprocessing inside.
 
@@ -56,6 +63,9 @@ def export_backbone(
         std: C standard deviations, likewise.
         last_blocks: Number n of the endpoint `intermediate`; 4 by default, or all of fewer blocks.
         overwrite: Whether an export that stands at `path` is replaced.
+        value_range: `(low, high)`, or C low values and C high ones, that became 0 and 255 in
+            training images of more than 8 bits. The endpoints then take uint16 too, and floats are
+            values as the files have them instead of from 0 to 1.
 
     Raises:
         FileExistsError: If `path` is taken and `overwrite` isn't set, or it holds no export.
@@ -72,12 +82,12 @@ def export_backbone(
     last_blocks = check_integer("last_blocks", last_blocks)
     mean, std = _normalization(model, backbone, mean, std)
     backbone = _ready_for_training(backbone, twin=getattr(model, "student", backbone))
-    endpoints = _endpoints(backbone, image_size, mean, std, last_blocks)
+    endpoints = _endpoints(backbone, image_size, mean, std, last_blocks, value_range)
     archive = keras.export.ExportArchive()
     archive.track(backbone)
     with written_whole(path) as folder:
         with _not_synchronized(backbone):
-            outputs = _trace(endpoints, len(mean))
+            outputs = _trace(endpoints, len(mean), value_range)
             for name, endpoint in endpoints.items():
                 archive.add_endpoint(name, endpoint)
             archive.write_out(str(folder), verbose=False)
@@ -91,6 +101,7 @@ def export_backbone(
             trainable_variables=[v.path for v in backbone.trainable_variables],
             non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
             not_stored_because=store_backbone(backbone, folder),
+            value_range=value_range,
         )
         metadata.write(folder)
 
@@ -128,7 +139,7 @@ def _normalization(model, backbone, mean, std):
     return mean, std
 
 
-def _endpoints(backbone, image_size, mean, std, last_blocks):
+def _endpoints(backbone, image_size, mean, std, last_blocks, value_range):
     """Untraced functions from images of one type, by the endpoint's name."""
     functions = {
         "serve": lambda images: backbone(images, training=False),
@@ -145,7 +156,7 @@ def _endpoints(backbone, image_size, mean, std, last_blocks):
         function = tf.function(function, input_signature=[spec], autograph=False)
 
         def call(images):
-            outputs = function(preprocess(images, image_size, mean, std))
+            outputs = function(preprocess(images, image_size, mean, std, value_range))
             return {name: tf.cast(output, tf.float32) for name, output in outputs.items()}
 
         return tf.function(call, autograph=False)
@@ -153,11 +164,11 @@ def _endpoints(backbone, image_size, mean, std, last_blocks):
     return {name: endpoint(function) for name, function in functions.items()}
 
 
-def _trace(endpoints, channels):
+def _trace(endpoints, channels, value_range):
     """Traces every endpoint for every type of images; returns the outputs' specs by name."""
     outputs = {}
     for name, endpoint in endpoints.items():
-        for image_type in IMAGE_TYPES:
+        for image_type in IMAGE_TYPES if value_range is None else (*IMAGE_TYPES, tf.uint16):
             images = tf.TensorSpec((None, None, None, channels), image_type, name="images")
             outputs[name] = endpoint.get_concrete_function(images).structured_outputs
     return outputs

@@ -14,7 +14,7 @@ INTERPOLATIONS = ("bilinear", "bicubic")
 LARGEST_FLOAT = 1.1
 
 
-def preprocess(images, image_size, mean, std):
+def preprocess(images, image_size, mean, std, value_range=None):
     """Scales, resizes and normalizes images.
 
     Args:
@@ -22,6 +22,8 @@ def preprocess(images, image_size, mean, std):
         image_size: Side of the result in pixels.
         mean: C means of the channels, on the scale from 0 to 1.
         std: C standard deviations, on the same scale.
+        value_range: `(low, high)`, or C low values and C high ones, that become 0 and 255 in images
+            of other types than uint8; None if there are none.
 
     Returns:
         (B, image_size, image_size, C) float32 tensor.
@@ -30,6 +32,8 @@ def preprocess(images, image_size, mean, std):
         ValueError: If the images are of another type.
         tf.errors.InvalidArgumentError: If floats are not from 0 to 1.
     """
+    if value_range is not None and images.dtype != tf.uint8:
+        images = bytes_of_range(images, value_range)
     check_type(images.dtype)
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
     with tf.control_dependencies(assert_range(images, "images")):
@@ -38,9 +42,38 @@ def preprocess(images, image_size, mean, std):
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
 
-def check_type(dtype):
+def bytes_of_range(images, value_range):
+    """Maps a range of values to 0 to 255, as `data` does when it reads files.
+
+    Args:
+        images: (B, H, W, C) tensor of the values in the files.
+        value_range: As for `preprocess`.
+
+    Returns:
+        uint8 tensor.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If there is NaN, or all values are from 0 to 1, but not 0,
+            where the range goes further than 10.
+    """
+    values = tf.cast(images, tf.float32)
+    low, high = tf.split(tf.constant(value_range, tf.float32), 2)
+    largest = tf.reduce_max(tf.abs(values))
+    plausible = (largest == 0) | (largest > LARGEST_FLOAT) | (tf.reduce_max(high) <= 10)
+    message = (
+        "Expected `images` of another type than uint8 to have the values of the files that the "
+        f"network has learned from, some {value_range}. Received: NaN, or values up to "
+    )
+    sound = plausible & tf.reduce_all(tf.math.is_finite(values))
+    with tf.control_dependencies([tf.debugging.Assert(sound, [message, largest])]):
+        shares = (values - low) / (high - low)
+    return tf.saturate_cast(tf.round(shares * 255.0), tf.uint8)
+
+
+def check_type(dtype, value_range=None):
     """Raises ValueError unless images are of a type whose scale is known."""
-    if dtype != tf.uint8 and not dtype.is_floating:
+    known = dtype == tf.uint8 or (dtype == tf.uint16 and value_range is not None)
+    if not known and not dtype.is_floating:
         raise ValueError(
             "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). Received: "
             f"images.dtype={dtype.name}. Cast values from 0 to 255 to uint8; divide those of a "

@@ -35,6 +35,8 @@ RULES = {
     "freeze_last_layer_epochs": "one epoch, as in DINO's and AdaSim's code",
     "drop_path_rate": "0.1; none for a small network",
     "exclude": "no blur for images of 64 pixels or less",
+    "mean": "ImageNet's for 3 channels, else measured on 256 images",
+    "std": "ImageNet's for 3 channels, else measured on 256 images",
     "topk": "10, or as many as there are images",
 }
 
@@ -98,8 +100,41 @@ def typical_side(source, samples=32):
     """Median of the shorter sides of some images, in pixels."""
     if source.image_size is not None:
         return min(source.image_size)
-    indices = np.linspace(0, len(source) - 1, min(samples, len(source)), dtype=int)
-    return int(np.median([min(source[int(i)].shape[:2]) for i in indices]))
+    return int(np.median([min(image.shape[:2]) for image in some_images(source, samples)]))
+
+
+def some_images(source, count):
+    """Some images, spread over a source; one that can't be read is passed over.
+
+    Raises:
+        ValueError: If none can be read.
+    """
+    images, reason = [], None
+    for index in np.unique(np.linspace(0, len(source) - 1, min(count, len(source)), dtype=int)):
+        try:
+            images.append(source[int(index)])
+        except ValueError as error:  # The run finds it too, and names it.
+            reason = error
+    if not images:
+        raise reason
+    return images
+
+
+def mean_and_std(source, samples=256):
+    """Mean and standard deviation of each channel over some images, on the scale from 0 to 1.
+
+    Args:
+        source: `Source`.
+        samples: How many images are read, spread over the source.
+
+    Returns:
+        Two tuples of C floats; a channel that is the same everywhere has the deviation 1.
+    """
+    images = [image.reshape(-1, source.channels) / 255 for image in some_images(source, samples)]
+    mean = np.mean([image.mean(axis=0) for image in images], axis=0)
+    square = np.mean([np.square(image - mean).mean(axis=0) for image in images], axis=0)
+    std = np.where(square > 1e-8, np.sqrt(square), 1.0)
+    return tuple(np.round(mean, 4).tolist()), tuple(np.round(std, 4).tolist())
 
 
 def sizes(side, gpu):

@@ -64,6 +64,10 @@ class Decision:
         names = inspect.signature(function).parameters
         return {name: self[name] for name in names if name in SETTINGS}
 
+    def settle(self, name, value):
+        """Fixes a setting that the images decide before the others are chosen."""
+        self._fixed[name] = value
+
     def choose(self, source, own=None):
         """Settles what is left.
 
@@ -98,8 +102,9 @@ class Decision:
         axes = self._axes(optimizer)
         check_names(self.given, axes)
         values = {**applicable(axes), **chosen, **own, **self._fixed}
-        if values["channels"] == 1 and not {"mean", "std"} & {*own, *self._fixed}:
-            values |= {"mean": (0.45,), "std": (0.22,)}  # About ImageNet's, in gray.
+        measured = values["channels"] != 3 and not {"mean", "std"} & {*own, *self._fixed}
+        if measured:
+            values["mean"], values["std"] = choosing.mean_and_std(source)
         if values["precision"] == "auto":
             values["precision"] = surroundings.precision_here()
         known = {*applicable(axes), *AXES}
@@ -109,6 +114,8 @@ class Decision:
             for name in {**chosen, **own}
             if name in self.values and name not in {*self._fixed, "channels"}
         }
+        if measured:
+            self.reasons |= dict.fromkeys(("mean", "std"), choosing.RULES["mean"])
 
     def _axes(self, optimizer):
         return [*(name_of(self[axis]) for axis in AXES), optimizer]

@@ -56,6 +56,11 @@ GENERAL = {
         channels=(3, "Channels of the images: 3, 1 for gray, or those of the .npy files."),
         mean=(IMAGENET_MEAN, "Mean of each channel, in [0, 1]."),
         std=(IMAGENET_STD, "Standard deviation of each channel, in [0, 1]."),
+        value_range=(
+            (0.0, 0.0),
+            "Values of images with more than 8 bits that become 0 and 255: low,high, or a low one "
+            "and then a high one per channel; 0,0 measures the 0.1th and 99.9th percentile.",
+        ),
         limit=(0, "Use only so many training images, drawn once by the seed; 0 for all."),
         seed=(0, "Seed of weights, order, crops, augmentation and partners."),
         epochs=(100, "Epochs to train."),
@@ -114,6 +119,14 @@ GENERAL = {
             "Steps between checkpoints within an epoch; 0 for none.",
         ),
         knn_images=(10_000, "At most so many images of each set for the k-NN."),
+        look=(
+            "auto",
+            "First look at all files: full decodes them, headers reads headers and ends; auto is "
+            "full where that takes no more than 3 minutes.",
+            ("auto", "full", "headers", "no"),
+        ),
+        max_bad=(10, "Bad files that a run leaves out, whatever their share."),
+        max_bad_share=(0.01, "Share of the files up to which bad ones are left out."),
     ),
     **general(
         MACHINE,

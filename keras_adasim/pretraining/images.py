@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_adasim import data
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.pretraining.choosing import some_images
 from keras_adasim.validation import renamed
 
 # Decoded images above this many bytes stay on disk.
@@ -65,10 +66,10 @@ def keep_in_memory(source, in_memory):
         return source
     if in_memory == "yes":
         return data.load_in_memory(source)
-    samples = [source[i].shape for i in np.linspace(0, len(source) - 1, 32, dtype=int)]
+    samples = [image.shape for image in some_images(source, 32)]
     if len(set(samples)) > 1 or np.prod(samples[0]) * len(source) > MEMORY_LIMIT:
         return source
     try:
         return data.load_in_memory(source)
-    except data.DifferentSizesError:
-        return source  # The samples were alike, the others are not.
+    except ValueError:
+        return source  # The samples were alike, the others are not, or one is bad.

@@ -10,7 +10,7 @@ from keras_adasim.pretraining.settings import SMALL_BACKBONE
 WIDTH = 100  # Columns.
 
 
-def print_plan(model, dataset, sources, decision, folder, fresh, changes=None):
+def print_plan(model, dataset, sources, decision, folder, fresh, changes=None, files=()):
     """Prints what every run begins with, and a dry run is all about.
 
     Args:
@@ -21,14 +21,13 @@ def print_plan(model, dataset, sources, decision, folder, fresh, changes=None):
         folder: The `RunFolder`.
         fresh: Whether an earlier run is put aside.
         changes: What has become of the images of a run that goes on: `Changes`, or None.
+        files: Lines about the files of the images.
     """
+    went = f"{changes}; what is known of the others goes with them"
     lines = [
         *about_the_run(decision, folder, fresh),
-        *(
-            row("changes", f"{changes}; what is known of the others goes with them")
-            if changes
-            else []
-        ),
+        *(row("changes", went) if changes else []),
+        *(row("files", list(files)) if files else []),
         *about_the_images(model, sources, decision),
         *about_the_step(model, dataset, decision),
         *about_the_memory(model, folder),

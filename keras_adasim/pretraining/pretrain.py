@@ -8,6 +8,7 @@ from keras_adasim.finite import NotFiniteError
 from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
 from keras_adasim.pretraining.deciding import Decision, Default
+from keras_adasim.pretraining.first_look import FirstLook
 from keras_adasim.pretraining.plan import print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.stopping import Stopped, stops_after_a_step
@@ -43,6 +44,9 @@ def pretrain(
     Settings that are not passed are chosen from the number and size of the images, the device and
     the epochs; the plan, which is printed first, says why each is what it is. Seeds, dtype policy
     and signal handlers are left as they were found.
+
+    All files are looked at before the first step. Bad ones are named and left out, up to `max_bad`
+    or `max_bad_share` of them; for those that go bad later, others stand in.
 
     Args:
         data: Folder of images, by class or flat, or with `train/` and `test/`; a list of folders;
@@ -93,6 +97,9 @@ def pretrain(
     lost, run = workers.names_the_lost(strategy), surroundings.of_a_run
     with lost, run(decision["seed"], decision["precision"]):
         sources = images.open_sources(data, test_data, **decision.pick(images.open_sources))
+        first_look = FirstLook(folder, earlier, **decision.pick(FirstLook))
+        sources = first_look.training_images(sources[0]), first_look.test_images(sources[1])
+        decision.settle("value_range", first_look.settle_range(*sources, decision["value_range"]))
         inventory = Inventory.of(sources[0])
         backup = Backup(
             folder.checkpoints,
@@ -112,10 +119,11 @@ def pretrain(
         model, dataset = build(sources[0], strategy, decision, augment)
         kept = decision.to_remember()
         workers.check_equal(strategy, {**facts, **kept}, "Start all with the same command.")
-        watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision)
+        watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look)
 
         def plan():
-            print_plan(model, dataset, sources, decision, folder, fresh, changes)
+            files = first_look.lines()
+            print_plan(model, dataset, sources, decision, folder, fresh, changes, files)
 
         workers.told_by_chief(strategy, plan)
         if dry_run:
@@ -126,7 +134,10 @@ def pretrain(
             if chief:
                 model.step_hooks.append(check_held)
                 folder.begin(kept, facts)
-            return train(model, dataset, watchers, decision, folder, facts)
+                first_look.write()
+            return first_look.going_on(
+                lambda: train(model, dataset, watchers, decision, folder, facts), model, dataset
+            )
 
 
 def build(source, strategy, decision, augment=None):

@@ -63,7 +63,13 @@ def finish(folder, model, watchers, before, decision, facts):
         Dict that is also in `result.json`.
     """
     knn, progress = find(watchers, ours.OnlineKNN), find(watchers, ours.Progress)
-    export.export_backbone(model, folder.saved_model, decision["image_size"], overwrite=True)
+    export.export_backbone(
+        model,
+        folder.saved_model,
+        decision["image_size"],
+        overwrite=True,
+        **ranged(decision["value_range"]),
+    )
     result = {
         **before,
         "knn_after": knn.evaluate()[0] if knn else None,
@@ -88,6 +94,11 @@ def logged_rate(folder):
     rows = rows_before(folder.log, math.inf)
     cell = rows[-1].get("images_per_second") if rows else None
     return float(cell) if cell else None
+
+
+def ranged(value_range):
+    """Arguments of an export that takes images of more than 8 bits, if the run had any."""
+    return {"value_range": tuple(value_range)} if any(value_range) else {}
 
 
 def finite(value):

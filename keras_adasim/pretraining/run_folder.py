@@ -31,6 +31,7 @@ class RunFolder:
         tensorboard: Folder of TensorBoard's events.
         traceback: File of the last failure.
         lock: The `RunLock` that keeps other processes out.
+        bad_images: File of the images that can't be read, by key.
     """
 
     def __init__(self, path):
@@ -44,6 +45,7 @@ class RunFolder:
         self.tensorboard = self.path / "tensorboard"
         self.traceback = self.path / f"traceback{workers.cluster()[1] or ''}.txt"
         self.lock = RunLock(self.path / ".run.lock")
+        self.bad_images = self.path / "bad_images.json"
         self._settings = self.path / "settings.json"
         self._start = self.path / "start.json"
         if self.path.exists() and not self.path.is_dir():

@@ -38,7 +38,7 @@ DERIVED += ("name", "dtype")
 # Integers that may be zero; all others are positive.
 FROM_ZERO = (
     *("limit", "seed", "warmup_epochs", "devices", "num_local", "freeze_last_layer_epochs"),
-    *("region_start_epoch", "warmup_teacher_temperature_epochs", "checkpoint_steps"),
+    *("region_start_epoch", "warmup_teacher_temperature_epochs", "checkpoint_steps", "max_bad"),
 )
 POSITIVE, SHARE = {"above": 0}, {"minimum": 0, "maximum": 1}
 # Of those numbers whose constructors have another name for them, or don't mind.
@@ -57,6 +57,7 @@ BOUNDS = {
     "teacher_temperature": POSITIVE,
     "warmup_teacher_temperature": POSITIVE,
     "knn_temperature": POSITIVE,
+    "max_bad_share": SHARE,
 }
 # What else stands for a list, and for a word that may be a number, if it is a rate's.
 ALSO = {tuple: (tuple, list, np.ndarray), str: (str, type(None))}

@@ -3,10 +3,11 @@
 import keras
 
 from keras_adasim import callbacks as ours
+from keras_adasim import data
 from keras_adasim.workers import is_chief
 
 
-def make_watchers(folder, sources, dataset, callbacks, backup, decision):
+def make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look):
     """All callbacks of a run, in the order in which they read each other's logs.
 
     Args:
@@ -16,6 +17,7 @@ def make_watchers(folder, sources, dataset, callbacks, backup, decision):
         callbacks: The user's own, which may add to the logs too.
         backup: The `Backup`.
         decision: The `Decision`.
+        first_look: The `FirstLook`.
     """
     train, test = sources
     image_size, every = decision["image_size"], decision["knn_every"]
@@ -30,6 +32,9 @@ def make_watchers(folder, sources, dataset, callbacks, backup, decision):
     board = ours.EventLog(folder.tensorboard, write_graph=False)
     backup.stateful = watchers[:1]
     chief = is_chief(decision["strategy"])
+    for source, name in ((train, "bad_images"), (test, "bad_test_images")):
+        if isinstance(source, data.WatchedSource):
+            watchers.append(ours.BadImages(source, first_look.teller(source, name), name))
     return [
         *watchers,
         make_alarm(folder, find(watchers, ours.OnlineKNN), decision),

@@ -1,7 +1,9 @@
 """Images are told by their bytes, and whatever Pillow reads is read; the rest is named."""
 
+import concurrent.futures
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -88,11 +90,8 @@ def with_sides(png, side):
     return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
 
 
-DEEP = np.linspace(0, 4095, 600).reshape(20, 30).astype(np.uint16)
 BAD = {
-    "16-bit png": encoded(Image.fromarray(DEEP)),
-    "16-bit tiff": encoded(Image.fromarray(DEEP), "TIFF"),
-    "float tiff": encoded(Image.fromarray(DEEP.astype("float32")), "TIFF"),
+    "nan": encoded(Image.fromarray(np.full((4, 4), np.nan, "float32")), "TIFF"),
     "truncated png": KINDS["png"][:-40],
     "truncated webp": KINDS["webp"][:-40],
     "truncated jpeg": KINDS["jpeg"][:-40],
@@ -106,15 +105,13 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_files_are_named(kind, tmp_path):
     source = data.ImageFolder(folder(tmp_path, {"a.jpg": KINDS["jpeg"], "b.jpg": BAD[kind]}))
-    with pytest.raises(ValueError, match=r"b\.jpg to be a sound image of 8 bits") as caught:
+    with pytest.raises(ValueError, match=r"b\.jpg to be a sound image"):
         source[1]
-    if "16-bit" in kind or kind == "float tiff":
-        assert "bits per channel, of which 8 would be lost" in str(caught.value)
     with pytest.raises(ValueError, match=r"b\.jpg"):
         data.load_in_memory(source)
 
 
-@pytest.mark.parametrize("kind", ["16-bit png", "truncated jpeg"])
+@pytest.mark.parametrize("kind", ["truncated png", "truncated jpeg"])
 def test_bad_files_are_named_in_a_graph(kind, tmp_path):
     source = data.ImageFolder(folder(tmp_path, {"a.jpg": KINDS["jpeg"], "b.jpg": BAD[kind]}))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"b\.jpg"):
@@ -125,4 +122,15 @@ def test_bad_files_are_named_in_a_graph(kind, tmp_path):
 
 def test_the_message_tells_what_came():
     with pytest.raises(ValueError, match="21 bytes of no known image format"):
-        decode_carefully(b"<html>no image</html>", 3)
+        decode_carefully(b"<html>no image</html>", 3, None)
+
+
+def test_warnings_of_tags_are_no_damage_and_stay_inside():
+    """Threads used to leave a filter behind."""
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x09\x01"
+    contents = encoded(kind="JPEG", quality=95, exif=exif)
+    before = list(warnings.filters)
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        images = list(threads.map(lambda c: decode_carefully(c, 3, None), [contents] * 40))
+    assert all(image.shape == (20, 30, 3) for image in images)
+    assert warnings.filters == before

@@ -1,7 +1,9 @@
 """Settings that follow the number and size of the images."""
 
+import numpy as np
 import pytest
 
+from keras_adasim import data
 from keras_adasim.pretraining import choosing
 from keras_adasim.pretraining.deciding import Decision
 
@@ -74,3 +76,26 @@ def test_every_objective_gets_settings_that_it_has(objective):
     if objective == "nnclr":
         assert chosen["queue_size"] % chosen["batch_size"] == 0
         assert chosen["queue_size"] <= 1000
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_images_than_rgb_are_measured(channels):
+    """Gray ones got fixed numbers, and all others none."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, channels), np.uint8)
+    pixels[..., 0] //= 4
+    source = data.ArraySource(pixels)
+    decision = Decision({"backbone": "vit_mini", "channels": channels})
+    decision.choose(source, {"channels": channels})
+    np.testing.assert_allclose(decision["mean"], pixels.mean((0, 1, 2)) / 255, atol=1e-4)
+    np.testing.assert_allclose(decision["std"], pixels.std((0, 1, 2)) / 255, atol=2e-3)
+    assert "measured" in decision.reasons["mean"]
+    given = {"mean": (0.1,) * channels, "std": (0.2,) * channels}
+    decision = Decision({"backbone": "vit_mini", "channels": channels, **given})
+    decision.choose(source, {"channels": channels})
+    assert decision["mean"] == given["mean"]
+    assert "mean" not in decision.reasons
+
+
+def test_a_channel_that_is_the_same_everywhere_has_a_deviation():
+    source = data.ArraySource(np.zeros((3, 4, 4, 2), np.uint8))
+    assert choosing.mean_and_std(source) == ((0.0, 0.0), (1.0, 1.0))
