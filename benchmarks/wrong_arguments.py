@@ -64,6 +64,7 @@ WRONG = {
     + ((True,) * 3, object()),
     "object": NO_OBJECTS,
     "layers": (NAN, 3, True, "unknown", [3], {}, object()),
+    "keys": (NAN, 3, True, "ab", ["a"], [1, 2], {}, object()),
     "class names": (NAN, 3, True, "ab", ["a"], [1, 2], {}, object()),
     "images": (*NO_ARRAYS, np.zeros((4, 8, 8, 3)), np.zeros(4, np.uint8), np.array([None])),
     "images of any type": (*NO_ARRAYS, np.zeros(4), np.full((2, 8, 8, 3), NAN), np.array([None])),
@@ -76,6 +77,7 @@ WRONG = {
     "indices": (None, NAN, 3, "x", {}, object(), [0.5], [99], [-1], [[0]], [NAN], [True]),
     "integers": (None, NAN, 3, "x", {}, object(), [0.5], [[0]], [NAN], [True]),
     "records": (*NO_ARRAYS, np.zeros((4, 2, 1)), np.zeros((3, 2)), np.full((4, 2), NAN)),
+    "start": (NAN, 3, True, "rank_me", [], object(), {"rank_me": NAN}, {"knn_top1": "x"}),
     "folder": (None, NAN, 3, True, "", "/nowhere/at/all", [], {}, object()),
     "folders": (None, NAN, 3, True, "", "/nowhere/at/all", [], [3], {}, object()),
     "place": (None, NAN, 3, True, "", [], {}, object()),
@@ -102,7 +104,7 @@ KINDS = {
     "up to a half": "hue",
     "switch": "use_bn norm_last_layer freezes_patch_embedding zero_init_residual shuffle use_bias "
     "drop_remainder leave_one_out overwrite center_crop fresh dry_run run_eagerly require_test "
-    "require_labels",
+    "require_labels accept_changes",
     "choice": "interpolation predictor_last_norm last_norm neighbor_feature jit_compile objective "
     "pairing backbone identifier",
     "range": "global_scale local_scale ratio scale sigma",
@@ -110,6 +112,7 @@ KINDS = {
     "object": "source train_source test_source crops bank optimizer layer embed_fn",
     "layers": "first second local exclude callbacks stateful",
     "class names": "class_names",
+    "keys": "keys",
     "images": "images",
     "labels": "labels",
     "any labels": "train_labels test_labels",
@@ -472,8 +475,29 @@ def of_callbacks(parts):
         Subject(callbacks.OnlineKNN, {"train_source": parts.source, "k": 1}),
         Subject(callbacks.Measures, {"source": parts.source}, {"labels": "some labels"}),
         Subject(callbacks.Progress),
-        Subject(callbacks.EpochLog, {"path": folder / "log.csv"}, {"path": "place"}),
-        Subject(callbacks.Backup, {"directory": folder / "checkpoints"}),
+        Subject(
+            callbacks.EpochLog,
+            {"path": folder / "log.csv"},
+            {"path": "place", "progress": "object"},
+        ),
+        Subject(callbacks.Backup, {"directory": folder / "checkpoints"}, {"images": "object"}),
+        Subject(
+            callbacks.CollapseAlarm,
+            kinds={
+                "on_collapse": "choice",
+                "grace": "count from 0",
+                "patience": "count",
+                "start": "start",
+                "knn_images": "count",
+                "log": "place",
+                "checkpoints": "place",
+            },
+        ),
+        Subject(
+            callbacks.BadImages,
+            {"source": ka.data.WatchedSource(parts.source, [0, 1]), "tell": print},
+            {"tell": "object", "name": "name"},
+        ),
     ]
 
 

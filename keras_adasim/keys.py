@@ -5,6 +5,8 @@ import itertools
 
 import numpy as np
 
+from keras_adasim.validation import check_strings
+
 # Any string can be written and read again so, also a file's name that is no UTF-8.
 _ENCODING = ("utf-8", "surrogatepass")
 # Names that are looked at together.
@@ -205,10 +207,11 @@ def as_keys(names, count):
     Raises:
         ValueError: If there are more or fewer, or a name comes twice.
     """
-    keys = names if isinstance(names, Keys) else Keys(names)
+    keys = names if isinstance(names, Keys) else Keys(check_strings("keys", names))
     if len(keys) != count:
         raise ValueError(
-            f"Expected `keys` to be one for each of the {count} images. Received: {len(keys)} keys"
+            f"Expected `keys` to be one for each of the {count} images. Received: keys={keys}, "
+            f"{len(keys)} of them"
         )
     return keys
 

@@ -24,9 +24,9 @@ from keras_adasim.layers.window_attention import WindowAttention
 from keras_adasim.optimizers.loss_scale import LossScale
 
 ROOMS = (augment, callbacks, layers, objectives, optimizers, pairing)
-# Base classes, and what `fit` and `DINOAugment` make of arguments that were checked before.
+# Base classes, errors, Keras' own, and what is made of arguments that were checked before.
 UNASKED = {"Objective", "Optimizer", "Pairing", "PushNeighbors", "Schedule", "SelfPairing"}
-UNASKED |= {"KeyedGenerator"}
+UNASKED |= {"KeyedGenerator", "CollapseError", "EventLog"}
 BLOCK = {"filters": "count", "strides": "count"}
 COUNTS = {**BLOCK, "kernel_size": "count"}
 WITHIN = (

@@ -10,7 +10,7 @@ from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError,
 from keras_adasim.data.inventory import Inventory
 from keras_adasim.files import check_space, expand, free_space
 from keras_adasim.finite import NotFiniteError
-from keras_adasim.validation import check_has, check_integer
+from keras_adasim.validation import check_has, check_integer, check_switch
 
 # The group of the inventory.
 IMAGES = "images"
@@ -84,8 +84,10 @@ class Backup(keras.callbacks.Callback):
         if every_steps is not None:
             check_integer("every_steps", every_steps)
         self.every_steps = every_steps
+        if images is not None:
+            check_has("images", images, "an `Inventory`", "changes_since")
         self.images = images
-        self.accept_changes = accept_changes
+        self.accept_changes = check_switch("accept_changes", accept_changes)
         directory = expand(directory, "directory")
         self.checkpoints = CheckpointFolder(directory, check_integer("keep", keep))
         if not isinstance(stateful, list | tuple):

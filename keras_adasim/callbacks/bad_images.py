@@ -3,6 +3,7 @@
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
+from keras_adasim.validation import check_has, check_strings
 
 
 class BadImages(keras.callbacks.Callback):
@@ -27,9 +28,9 @@ class BadImages(keras.callbacks.Callback):
 
     def __init__(self, source, tell, name="bad_images"):
         super().__init__()
-        self.source = source
-        self.tell = tell
-        self.name = name
+        self.source = check_has("source", source, "a `WatchedSource`", "bad")
+        self.tell = check_has("tell", tell, "a function", "__call__")
+        (self.name,) = check_strings("name", [name])
         self._told = set(source.bad)
 
     def on_train_begin(self, logs=None):

@@ -10,7 +10,7 @@ from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.callbacks.epoch_log import rows_before
 from keras_adasim.files import expand
 from keras_adasim.objectives.symptom import Symptom
-from keras_adasim.validation import check_choice, check_integer
+from keras_adasim.validation import check_choice, check_integer, check_number
 
 # Of features; 1 is healthy, and untrained backbones in training mode had 0.3 to 0.9.
 SMALLEST_STD = 0.05
@@ -98,10 +98,10 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.on_collapse = check_choice("on_collapse", on_collapse, ("warn", "stop"))
         self.grace = check_integer("grace", grace, minimum=0)
         self.patience = check_integer("patience", patience)
-        self.start = start or {}
+        self.start = _checked_start({} if start is None else start)
         self.knn_images = None if knn_images is None else check_integer("knn_images", knn_images)
-        self.log = None if log is None else expand(log)
-        self.checkpoints = None if checkpoints is None else expand(checkpoints)
+        self.log = None if log is None else expand(log, "log")
+        self.checkpoints = None if checkpoints is None else expand(checkpoints, "checkpoints")
         self._courses, self._told = None, set()
 
     def on_train_begin(self, logs=None):
@@ -204,6 +204,12 @@ class CollapseAlarm(keras.callbacks.Callback):
         if not good:
             return f"{text}; no checkpoint of that time is left, so start anew"
         return f"{text}; the checkpoint {self.checkpoints / f'epoch-{max(good)}'} is still good"
+
+
+def _checked_start(start):
+    if not isinstance(start, dict):
+        raise ValueError(f"Expected `start` to be a dict of measures. Received: start={start!r}")
+    return {n: check_number("start", value) for n, value in start.items() if value is not None}
 
 
 @dataclasses.dataclass

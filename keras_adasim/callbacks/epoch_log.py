@@ -7,6 +7,7 @@ import keras
 
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.files import expand, write_file
+from keras_adasim.validation import check_has
 
 
 class EpochLog(keras.callbacks.Callback):
@@ -36,6 +37,8 @@ class EpochLog(keras.callbacks.Callback):
     def __init__(self, path, progress=None):
         super().__init__()
         self.path = expand(path)
+        if progress is not None:
+            check_has("progress", progress, "a `Progress`", "images_per_second")
         self.progress = progress
         self._rows = None
 

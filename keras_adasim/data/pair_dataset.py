@@ -167,7 +167,7 @@ class PairDataset:
 
     def _next_order(self):
         epoch, done = self._next_epoch, self._first_step * self.batch_size
-        self.set_epoch(epoch + 1)
+        self._next_epoch, self._first_step = epoch + 1, 0
         return self._key(epoch), self.order(epoch)[done:]
 
     def _key(self, epoch):

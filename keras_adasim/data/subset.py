@@ -29,7 +29,7 @@ class Subset(Source):
     """
 
     def __init__(self, source, indices):
-        check_has("source", source, "a `data.Source`", "__len__", "read", "labels")
+        check_has("source", source, "a `data.Source`", "__len__", "read", "channels")
         indices = np.asarray(indices)
         if indices.ndim != 1 or not len(indices) or not np.issubdtype(indices.dtype, np.integer):
             raise ValueError(

@@ -209,7 +209,8 @@ def train(model, dataset, watchers, decision, folder, facts):
             print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
         raise
     except NotFiniteError as error:
-        error.add_note(f"The last checkpoint is of {folder.told}")
+        known = any(folder.place)
+        error.add_note(f"The last checkpoint is of {folder.told}" if known else "No checkpoint yet")
         raise
 
     def finish():

@@ -139,8 +139,8 @@ def test_two_replicas(two_replicas, tmp_path):
         ({"image_size": 8.0}, r"`image_size` to be a positive integer. Received: image_size=8.0"),
         ({"batch_size": "8"}, r"`batch_size` to be a positive integer. Received: batch_size='8'"),
         ({"seed": 0.5}, r"`seed` to be a non-negative integer. Received: seed=0.5"),
-        ({"held_out": 1.0}, r"`held_out` between 0 and 1. Received: held_out=1.0"),
-        ({"temperature": 0}, r"`temperature` above 0. Received: temperature=0"),
+        ({"held_out": 1.0}, r"`held_out` to be in .0, 1.. Received: held_out=1.0"),
+        ({"temperature": 0}, r"`temperature` to be a positive number. Received: temperature=0"),
         (
             {"test_source": _colors(60), "leave_one_out": True},
             r"no `test_source` with `leave_one_out`",

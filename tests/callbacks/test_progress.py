@@ -179,7 +179,7 @@ def test_line_of_an_epoch_holds_the_most_telling_values(clock):
     [
         ({"batch_size": 0}, r"`batch_size` to be a positive integer. Received: batch_size=0"),
         ({"total_images": "9"}, r"`total_images` to be a positive integer.*total_images='9'"),
-        ({"interval": float("nan")}, r"`interval` to be a number of seconds.*interval=nan"),
+        ({"interval": float("nan")}, r"`interval` to be a non-negative number.*interval=nan"),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -21,8 +21,8 @@ class Recorder:
     def push(self, ids, similarities):
         self.calls.append((ids, similarities))
 
-    def set_epoch(self, epoch):
-        self.calls.append(epoch)
+    def set_epoch(self, epoch, first_step):
+        self.calls.append((epoch, first_step))
 
 
 def attached(callback, bank, iterations=0):
@@ -57,4 +57,4 @@ def test_the_data_set_is_told_which_epoch_begins(iterations, epoch):
     callback = PushNeighbors(dataset)
     attached(callback, None, iterations).pairing.pushes = 99
     callback.on_epoch_begin(0)
-    assert dataset.calls == [epoch]
+    assert dataset.calls == [(epoch, 0)]

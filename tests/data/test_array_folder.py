@@ -54,7 +54,7 @@ def test_views_of_a_pair_are_cut_from_them(tmp_path):
         (np.zeros((4, 4, 13), np.uint16), "uint16"),
         (np.zeros((4, 4, 12), np.uint8), "12 channels"),
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
-        (np.array([{}]), "allow_pickle"),
+        (np.array([{}]), "Python objects"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named(tmp_path, array, message):

@@ -33,7 +33,7 @@ def test_unknown_names_list_the_known_ones():
 
 @pytest.mark.parametrize("identifier", [None, 3, {"class_name": "self"}])
 def test_other_identifiers_are_refused(identifier):
-    with pytest.raises(ValueError, match="Expected a name, a pairing, or a dict"):
+    with pytest.raises(ValueError, match="`identifier` to be a name, a pairing, or a dict"):
         pairing.get(identifier)
 
 
