@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_adasim.pairing.candidates import effective_number, own_id_first
 from keras_adasim.pairing.draws import uniform
 from keras_adasim.pairing.pairing import Pairing
 from keras_adasim.pairing.record_window import RecordWindow
@@ -88,7 +89,7 @@ class AdaptiveWindow(Pairing):
         probabilities = self._softmax(sums / (self._window.scale * self.window), found)
         ids = np.where(found, ids, indices[:, None])
         closed = np.flatnonzero(~is_open)
-        ids[closed] = _own_id_first(ids[closed], indices[closed])
+        ids[closed] = own_id_first(ids[closed], indices[closed])
         probabilities[closed] = np.arange(self.topk) == 0
         return ids, probabilities, is_open
 
@@ -172,7 +173,7 @@ class AdaptiveWindow(Pairing):
         edges /= edges[:, -1:]  # to exactly 1, which no draw reaches
         draws = uniform(self.seed, self._pushes, indices)
         place = np.count_nonzero(draws[:, None] >= edges, axis=1)
-        return ids[np.arange(len(ids)), place], _effective_number(probabilities[is_open])
+        return ids[np.arange(len(ids)), place], effective_number(probabilities[is_open])
 
     def _measure(self):
         partners, candidates = zip(*map(self._draw_and_weigh, self._chunks()), strict=True)
@@ -194,23 +195,3 @@ class AdaptiveWindow(Pairing):
             return {}
         followed = self._window.follow(*(arrays[name] for name in names), previous)
         return dict(zip(names, followed, strict=True))
-
-
-def _effective_number(probabilities):
-    """Exponential of the entropy of each row: k where k are alike, 1 where one takes all."""
-    logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
-    return np.exp(-np.sum(probabilities * logarithms, axis=1))
-
-
-def _own_id_first(ids, indices):
-    """Moves `indices` to the front of each row of `ids`, where they were and where they were not.
-
-    Rows that lack the own id lose their last entry for it.
-    """
-    is_own = ids == indices[:, None]
-    is_own[:, -1] |= ~is_own.any(axis=1)
-    # A stable sort of "is not the own id, or a later copy of it" keeps the order of the others.
-    order = np.argsort(is_own.cumsum(axis=1) * is_own != 1, axis=1, kind="stable")
-    ids = np.take_along_axis(ids, order, axis=1)
-    ids[:, 0] = indices
-    return ids

@@ -7,12 +7,14 @@ import keras
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings
 from keras_adasim.files import expand
+from keras_adasim.models import SelfDistillation
 from keras_adasim.objectives import Objective
+from keras_adasim.pretraining import devices
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
-from keras_adasim.validation import renamed
+from keras_adasim.validation import check_switch, renamed
 
 
-def check_parts(augment, callbacks, **switches):
+def check_parts(augment, callbacks, fresh, accept_changes, dry_run):
     """Raises ValueError unless the user's own parts, and switches, can be such."""
     if not (augment is None or callable(augment)) or isinstance(augment, type):
         raise ValueError(
@@ -25,9 +27,52 @@ def check_parts(augment, callbacks, **switches):
                 "Expected `callbacks` to be a list of Keras callbacks. "
                 f"Received: callbacks={callbacks!r}"
             )
+    switches = {"fresh": fresh, "accept_changes": accept_changes, "dry_run": dry_run}
     for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise ValueError(f"Expected `{name}` to be True or False. Received: {name}={value!r}")
+        check_switch(name, value)
+
+
+def build(source, strategy, decision, augment=None):
+    """A compiled model and its data set; settles what was left to choose.
+
+    Args:
+        source: The training images.
+        strategy: The strategy whose devices train.
+        decision: `Decision`; all its values stand afterwards.
+        augment: The user's augmentation, or None.
+
+    Returns:
+        Tuple of a `SelfDistillation` and a `PairDataset`.
+    """
+    with strategy.scope():
+        student = decision["backbone"]
+        if not is_preset(student):  # Its size is not ours to choose.
+            student = make_backbone(student, decision)
+        decision.choose(source, own_settings(source, student, augment))
+        devices.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
+        if is_preset(student):
+            student = make_backbone(student, decision)
+        pairing = make_pairing(source, **decision.pick(make_pairing))
+        crops = make_crops(**decision.pick(make_crops))
+        dataset = make_dataset(source, pairing, crops, augment, **decision.pick(make_dataset))
+        steps = len(dataset) * decision["epochs"]
+        model = SelfDistillation(
+            student,
+            make_objective(decision, len(dataset)),
+            pairing,
+            make_bank(source, student, pairing),
+            neighbor_feature=decision["neighbor_feature"],
+            augment=augment or make_augment(crops, **decision.pick(make_augment)),
+            momentum=make_momentum(steps, **decision.pick(make_momentum)),
+        )
+        if decision.earlier is None:  # Else the checkpoint has them.
+            load_weights(model, **decision.pick(load_weights))
+        model.compile(
+            make_optimizer(decision, steps, len(dataset)),
+            jit_compile=devices.compiles(decision["xla"], student, steps),
+            gradient_accumulation_steps=decision["gradient_accumulation_steps"],
+        )
+    return model, dataset
 
 
 def is_preset(backbone):

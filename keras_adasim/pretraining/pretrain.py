@@ -5,7 +5,6 @@ from keras_adasim.callbacks import Backup, CollapseAlarm
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Inventory
 from keras_adasim.finite import NotFiniteError
-from keras_adasim.models import SelfDistillation
 from keras_adasim.pretraining import building, devices, images, results, surroundings
 from keras_adasim.pretraining.deciding import Decision, Default
 from keras_adasim.pretraining.first_look import FirstLook
@@ -87,12 +86,10 @@ def pretrain(
     """
     axes = {"backbone": backbone, "objective": objective, "pairing": pairing}
     given = {name: value for name, value in axes.items() if not isinstance(value, Default)}
-    switches = {"fresh": fresh, "accept_changes": accept_changes, "dry_run": dry_run}
-    building.check_parts(augment, callbacks, **switches)
+    building.check_parts(augment, callbacks, fresh, accept_changes, dry_run)
     folder = RunFolder(out)
     earlier = None if fresh else folder.recall()
     decision = Decision({**given, **settings}, earlier, defaults)
-    # Before TensorFlow runs anything.
     strategy = devices.make_strategy(decision["devices"], decision["strategy"])
     lost, run = workers.names_the_lost(strategy), surroundings.of_a_run
     with lost, run(decision["seed"], decision["precision"]):
@@ -116,16 +113,12 @@ def pretrain(
         folder.check(earlier, facts["augment"], decision.given.get("epochs"), writes=chief)
         changes = backup.changes() if earlier else None
         sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
-        model, dataset = build(sources[0], strategy, decision, augment)
+        model, dataset = building.build(sources[0], strategy, decision, augment)
         kept = decision.to_remember()
         workers.check_equal(strategy, {**facts, **kept}, "Start all with the same command.")
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look)
-
-        def plan():
-            files = first_look.lines()
-            print_plan(model, dataset, sources, decision, folder, fresh, changes, files)
-
-        workers.told_by_chief(strategy, plan)
+        plan = (model, dataset, sources, decision, folder, fresh, changes, first_look.lines())
+        workers.told_by_chief(strategy, lambda: print_plan(*plan))
         if dry_run:
             return None
         if fresh and chief:
@@ -138,51 +131,6 @@ def pretrain(
             return first_look.going_on(
                 lambda: train(model, dataset, watchers, decision, folder, facts), model, dataset
             )
-
-
-def build(source, strategy, decision, augment=None):
-    """A compiled model and its data set; settles what was left to choose.
-
-    Args:
-        source: The training images.
-        strategy: The strategy whose devices train.
-        decision: `Decision`; all its values stand afterwards.
-        augment: The user's augmentation, or None.
-
-    Returns:
-        Tuple of a `SelfDistillation` and a `PairDataset`.
-    """
-    with strategy.scope():
-        student = decision["backbone"]
-        if not building.is_preset(student):  # Its size is not ours to choose.
-            student = building.make_backbone(student, decision)
-        decision.choose(source, building.own_settings(source, student, augment))
-        devices.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
-        if building.is_preset(student):
-            student = building.make_backbone(student, decision)
-        pairing = building.make_pairing(source, **decision.pick(building.make_pairing))
-        crops = building.make_crops(**decision.pick(building.make_crops))
-        dataset = building.make_dataset(
-            source, pairing, crops, augment, **decision.pick(building.make_dataset)
-        )
-        steps = len(dataset) * decision["epochs"]
-        model = SelfDistillation(
-            student,
-            building.make_objective(decision, len(dataset)),
-            pairing,
-            building.make_bank(source, student, pairing),
-            neighbor_feature=decision["neighbor_feature"],
-            augment=augment or building.make_augment(crops, **decision.pick(building.make_augment)),
-            momentum=building.make_momentum(steps, **decision.pick(building.make_momentum)),
-        )
-        if decision.earlier is None:  # Else the checkpoint has them.
-            building.load_weights(model, **decision.pick(building.load_weights))
-        model.compile(
-            building.make_optimizer(decision, steps, len(dataset)),
-            jit_compile=devices.compiles(decision["xla"], student, steps),
-            gradient_accumulation_steps=decision["gradient_accumulation_steps"],
-        )
-    return model, dataset
 
 
 def train(model, dataset, watchers, decision, folder, facts):

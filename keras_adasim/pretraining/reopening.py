@@ -4,9 +4,8 @@ import tensorflow as tf
 
 from keras_adasim import data
 from keras_adasim.callbacks import Backup
-from keras_adasim.pretraining import surroundings
+from keras_adasim.pretraining import building, surroundings
 from keras_adasim.pretraining.deciding import Decision
-from keras_adasim.pretraining.pretrain import build
 
 
 class NoImages(data.Source):
@@ -61,6 +60,6 @@ def reopen(folder):
         backup = Backup(folder.checkpoints)
         num_images = backup.checkpoints.newest().manifest["images"]
         source = NoImages(num_images, decision["channels"])
-        model, _ = build(source, tf.distribute.get_strategy(), decision)
+        model, _ = building.build(source, tf.distribute.get_strategy(), decision)
         backup.restore(model)
     return model

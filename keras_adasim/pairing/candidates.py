@@ -1,0 +1,23 @@
+"""Rows of candidates: how many count, and the image itself in front."""
+
+import numpy as np
+
+
+def effective_number(probabilities):
+    """Exponential of the entropy of each row: k where k are alike, 1 where one takes all."""
+    logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
+    return np.exp(-np.sum(probabilities * logarithms, axis=1))
+
+
+def own_id_first(ids, indices):
+    """Moves `indices` to the front of each row of `ids`, where they were and where they were not.
+
+    Rows that lack the own id lose their last entry for it.
+    """
+    is_own = ids == indices[:, None]
+    is_own[:, -1] |= ~is_own.any(axis=1)
+    # A stable sort of "is not the own id, or a later copy of it" keeps the order of the others.
+    order = np.argsort(is_own.cumsum(axis=1) * is_own != 1, axis=1, kind="stable")
+    ids = np.take_along_axis(ids, order, axis=1)
+    ids[:, 0] = indices
+    return ids
