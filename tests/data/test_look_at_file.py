@@ -74,7 +74,8 @@ def test_bytes_after_the_end_do_no_harm(tmp_path):
 
 
 def test_avif_is_named_with_the_way_out(tmp_path):
-    assert "of AVIF: convert to JPEG" in look(tmp_path, encoded(kind="AVIF")).reason
+    head = b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B"  # Older versions of Pillow write none.
+    assert "of AVIF: convert to JPEG" in look(tmp_path, head + bytes(100)).reason
 
 
 def test_what_is_no_file_does_not_keep_waiting(tmp_path):
