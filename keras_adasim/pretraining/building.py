@@ -6,8 +6,10 @@ import keras
 
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings
+from keras_adasim.backbones.clone import clone_backbone
 from keras_adasim.files import expand
 from keras_adasim.models import SelfDistillation
+from keras_adasim.models.teacher import all_layers
 from keras_adasim.objectives import Objective
 from keras_adasim.pretraining import devices
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
@@ -48,6 +50,8 @@ def build(source, strategy, decision, augment=None):
         student = decision["backbone"]
         if not is_preset(student):  # Its size is not ours to choose.
             student = make_backbone(student, decision)
+        if isinstance(decision["backbone"], keras.Model) and strategy.num_replicas_in_sync > 1:
+            student = on_all_devices(student)
         decision.choose(source, own_settings(source, student, augment))
         devices.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
         if is_preset(student):
@@ -78,6 +82,15 @@ def build(source, strategy, decision, augment=None):
 def is_preset(backbone):
     """Whether a backbone is one of ours by name, which needs its size before it is built."""
     return isinstance(backbone, str) and backbone in backbones.PRESETS
+
+
+def on_all_devices(backbone):
+    """A copy of a backbone, whose variables all devices have; the same layers of it are frozen."""
+    copy = clone_backbone(backbone)
+    for layer, ours in zip(all_layers(backbone), all_layers(copy), strict=True):
+        if not layer.trainable:  # Which Keras keeps in no config.
+            ours.trainable = False
+    return copy
 
 
 def make_backbone(backbone, decision):

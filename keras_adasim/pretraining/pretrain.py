@@ -54,7 +54,8 @@ def pretrain(
             `saved_model/`.
         backbone: A preset's name (`keras_adasim.backbones.PRESETS`), `"hub:PRESET"` for one of
             KerasHub, the folder of an earlier run or export, whose weights go on, or a
-            `keras.Model`. `"auto"` is `"vit_small"` on a GPU, and `"vit_mini"` on a CPU.
+            `keras.Model`, itself trained on one device, and copied for several. `"auto"` is
+            `"vit_small"` on a GPU, and `"vit_mini"` on a CPU.
         objective: Name of a module of `keras_adasim.objectives`, or an `Objective`.
         pairing: `"self"`, `"nearest"`, `"adasim"` or `"oracle"`.
         test_data: Labelled images that the k-NN classifies, of the kinds that `data` can be; by
