@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_adasim.pretraining.devices import make_strategy
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
@@ -75,9 +77,5 @@ def golden():
 
 @pytest.fixture(scope="session")
 def two_replicas():
-    """A MirroredStrategy over the two logical CPU devices.
-
-    One for all tests: every new one numbers its collective operations from the same start, and
-    TensorFlow takes a second one's for the first one's.
-    """
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    """The MirroredStrategy over the two logical CPU devices: that of `pretrain`, one a process."""
+    return make_strategy(2, "mirrored")

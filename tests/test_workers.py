@@ -111,3 +111,8 @@ def test_what_cannot_be_several_workers_is_refused(monkeypatch, text, number, me
 def test_mirrored_heeds_no_other_processes(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config(JOBS))
     assert devices.make_strategy(1, "mirrored") is tf.distribute.get_strategy()
+
+
+def test_runs_of_one_process_share_a_strategy(two_replicas):
+    """A second one's collective operations were taken for the first one's: "Shape mismatch"."""
+    assert devices.make_strategy(2, "mirrored") is two_replicas

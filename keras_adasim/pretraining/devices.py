@@ -1,5 +1,6 @@
 """What a run is computed on: its devices, and whether the step is compiled for them."""
 
+import functools
 import logging
 
 import tensorflow as tf
@@ -41,7 +42,17 @@ def make_strategy(devices, strategy="auto"):
     wanted = devices or len(physical)
     if wanted == 1:
         return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(wanted)])
+    return _mirrored(kind, wanted)
+
+
+@functools.cache
+def _mirrored(kind, number):
+    """One strategy for all runs of a process.
+
+    A second one over the same devices numbers its collective operations from the same start, and
+    TensorFlow takes them for those of the first.
+    """
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(number)])
 
 
 def _several_workers(addresses, physical, devices):
