@@ -28,9 +28,9 @@ class Backup(keras.callbacks.Callback):
 
     Each checkpoint is a folder `epoch-N`, written under another name and then renamed, with the
     checksums of its files. The last `keep` stay, and so does the best one by `knn_top1`, else
-    `rank_me`, where these are logged. A damaged one is named, and the one before it taken. If one
-    can't be written, because the disk is full, say, that is printed, and training goes on; only
-    after the last epoch is it an error.
+    `rank_me`, where these are logged and no sign of a collapse is. A damaged one is named, and the
+    one before it taken. If one can't be written, because the disk is full, say, that is printed,
+    and training goes on; only after the last epoch is it an error.
 
     A `SelfDistillation` is saved within epochs too: every `every_steps` steps, and by
     `save_within_epoch`, as `epoch-N-step-S`. Such an epoch goes on at that step; Keras counts it
@@ -149,7 +149,8 @@ class Backup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Saves, if it is time."""
         self._finished, self._step = epoch + 1, 0
-        self._score = next((logs[name] for name in SCORES if name in (logs or {})), None)
+        logs = {} if logs is None or logs.get("collapse_signs") else logs
+        self._score = next((logs[name] for name in SCORES if name in logs), None)
         if self._finished % self.every == 0:
             self._try_to_save()
 

@@ -46,13 +46,13 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     A symptom must show in `patience` of its measurements in a row, after the first `grace` epochs.
     Then it is printed in one line, once, with the likely cause, what to try, and the last epoch in
-    which nothing showed. Epochs in which some show have their number in the logs, as
-    `collapse_signs`.
+    which nothing showed. While some show, their number is in the logs, as `collapse_signs`. Where
+    it is to stop, it does so before the next epoch, once this one is logged.
 
     Put it after the callbacks that measure, and before those that log and save.
 
     Args:
-        on_collapse: "warn", or "stop", which ends `fit`.
+        on_collapse: "warn", or "stop", which ends `fit`, and a `fit` that goes on from there.
         grace: Number of first epochs that are not judged, such as those of a warm-up.
         patience: Measurements in a row in which a symptom must show.
         start: Dict of `rank_me` and `knn_top1` of the network before the first step, as far as
@@ -102,31 +102,40 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.knn_images = None if knn_images is None else check_integer("knn_images", knn_images)
         self.log = None if log is None else expand(log, "log")
         self.checkpoints = None if checkpoints is None else expand(checkpoints, "checkpoints")
-        self._courses, self._told = None, set()
+        self._forget()
 
     def on_train_begin(self, logs=None):
         """Forgets an earlier `fit`; the log is read when the first epoch is known."""
-        self._courses, self._told = None, set()
+        self._forget()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Judges the epochs before a run was resumed, of which nothing is said again."""
-        if self._courses is None:
-            self._recall(epoch)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Judges the epoch; warns of what is sure by now, or stops.
+        """Judges the epochs before a run was resumed.
 
         Raises:
             CollapseError: If it is to stop.
         """
+        self._stop_if_sure(epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Judges the epoch; warns of what is sure by now."""
         logs = {} if logs is None else logs
-        shown = self._judge(epoch + 1, logs, int(self.model.optimizer.iterations.numpy()))
-        if shown:
-            logs["collapse_signs"] = len(shown)
-        for name, symptom in shown.items():
-            if self._courses[name].sure_since and name not in self._told:
-                self._told.add(name)
-                self._tell(symptom, shown, logs)
+        self._judge(epoch + 1, logs, int(self.model.optimizer.iterations.numpy()))
+        if showing := self._showing():
+            logs["collapse_signs"] = len(showing)
+        untold = [name for name in self._showing(sure=True) if name not in self._told]
+        self._told.update(untold)
+        if self.on_collapse == "warn" and writes_files(self.model):
+            line_end = "\n" if sys.stdout.isatty() else ""  # Of the line with the progress.
+            for name in untold:
+                print(f"{line_end}warning: {self._text(name)}", flush=True)
+
+    def on_train_end(self, logs=None):
+        """Stops if the last epoch made it sure.
+
+        Raises:
+            CollapseError: If it is to stop.
+        """
+        self._stop_if_sure(math.inf)
 
     @property
     def found(self):
@@ -156,6 +165,10 @@ class CollapseAlarm(keras.callbacks.Callback):
             found.append(Symptom("lost neighbors", bounds, cause, f"{MEND}; {NO_PARTNERS}"))
         return found
 
+    def _forget(self):
+        # Of each name the course, and the symptom that showed last with what was measured.
+        self._courses, self._shown, self._told = None, {}, set()
+
     def _recall(self, epoch):
         """Goes through the log's epochs before this one."""
         self._courses = {}
@@ -166,32 +179,40 @@ class CollapseAlarm(keras.callbacks.Callback):
             self._judge(int(row["epoch"]) + 1, _numbers(row), share * steps)
 
     def _judge(self, epoch, logs, steps):
-        """Adds an epoch (from 1) to the courses; returns the symptoms that show, by name."""
-        shown, well = {}, set()
+        """Adds an epoch (from 1) to the courses."""
+        shown, well = {}, []
         for symptom in self.symptoms():
             shows = symptom.shows(logs)
             if shows and epoch > self.grace and steps > symptom.first_step:
-                shown[symptom.name] = symptom
+                shown[symptom.name] = symptom, {name: logs[name] for name in symptom.bounds}
             elif shows is False:
-                well.add(symptom.name)
-        for name in {*shown, *well}:
+                well.append(symptom.name)
+        self._shown |= shown
+        for name in dict.fromkeys([*shown, *well]):
             course = self._courses.setdefault(name, _Course())
             course.add(epoch, name in shown, self.patience)
-        return shown
 
-    def _tell(self, symptom, shown, logs):
-        course = self._courses[symptom.name]
-        values = ", ".join(f"{name} {logs[name]:.4g}" for name in symptom.bounds)
-        last = min(self._courses[name].last_well for name in shown)
-        text = (
-            f"{symptom.name} since epoch {course.since} ({values}): {symptom.cause}. "
+    def _showing(self, sure=False):
+        """Names of what showed when it was last measured."""
+        courses = self._courses.items()
+        return [n for n, course in courses if course.since and (course.sure_since or not sure)]
+
+    def _stop_if_sure(self, epoch):
+        if self._courses is None:
+            self._recall(epoch)
+        for name in self._showing(sure=True) if self.on_collapse == "stop" else ():
+            raise CollapseError(
+                f"Expected features that tell images apart. Received: {self._text(name)}"
+            )
+
+    def _text(self, name):
+        symptom, measured = self._shown[name]
+        values = ", ".join(f"{each} {value:.4g}" for each, value in measured.items())
+        last = min(self._courses[each].last_well for each in self._showing())
+        return (
+            f"{name} since epoch {self._courses[name].since} ({values}): {symptom.cause}. "
             f"{symptom.mend}. {self._last_good(last)}"
         )
-        if self.on_collapse == "stop":
-            raise CollapseError(f"Expected features that tell images apart. Received: {text}")
-        if writes_files(self.model):
-            line_end = "\n" if sys.stdout.isatty() else ""  # Of the line that shows the progress.
-            print(f"{line_end}warning: {text}", flush=True)
 
     def _last_good(self, epoch):
         if not epoch:

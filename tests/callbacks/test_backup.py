@@ -187,18 +187,26 @@ def test_no_whole_checkpoint_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scores", "kept"), [([0.1, 0.9, 0.3, 0.2, 0.5], [2, 4, 5]), ([0.5] * 5, [4, 5])]
+    ("scores", "signs", "kept"),
+    [
+        ([0.1, 0.9, 0.3, 0.2, 0.5], 0, [2, 4, 5]),
+        ([0.5] * 5, 0, [4, 5]),
+        # What collapses is not the best, so that what was before stays.
+        ([0.1, 0.6, 0.7, 0.8, 0.9], 3, [2, 4, 5]),
+    ],
 )
-def test_the_best_epoch_stays(tmp_path, scores, kept):
+def test_the_best_epoch_stays(tmp_path, scores, signs, kept):
     class Score(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs["knn_top1"] = scores[epoch]
+            if epoch >= 5 - signs:
+                logs["collapse_signs"] = 1
 
     fit(plain(), 3, [Score(), Backup(tmp_path)])
     backup = Backup(tmp_path)
     fit(plain(), 5, [Score(), backup])
     assert _saved(tmp_path) == [f"epoch-{epoch}" for epoch in kept]
-    assert backup.checkpoints.best().score == max(scores)
+    assert backup.checkpoints.best().score == max(scores[: 5 - signs])
 
 
 @pytest.mark.parametrize("free", [10, None])

@@ -45,6 +45,7 @@ def play(made, *epochs, first=0):
         made.model.optimizer.iterations.assign(4 * epoch + 4)
         played.append(dict(logs))
         made.on_epoch_end(epoch, played[-1])
+    made.on_train_end()
     return played
 
 
@@ -153,6 +154,17 @@ def test_stopping_names_the_checkpoint_that_is_still_good(tmp_path):
         play(made, *[HEALTHY] * 3, *[ONE_HOT] * 3)
     with pytest.raises(CollapseError, match="No epoch was without a sign"):
         play(made, *[ONE_HOT] * 3)
+
+
+def test_it_stops_before_the_next_epoch_once_this_one_is_logged():
+    made = alarm(on_collapse="stop")
+    made.on_train_begin()
+    for epoch in range(3):
+        made.on_epoch_begin(epoch)
+        made.model.optimizer.iterations.assign_add(4)
+        made.on_epoch_end(epoch, dict(ONE_HOT))
+    with pytest.raises(CollapseError, match=r"output since epoch 1 \(teacher_mean_entropy 0.02\)"):
+        made.on_epoch_begin(3)
 
 
 def test_a_resumed_run_knows_its_earlier_epochs(tmp_path, capsys):

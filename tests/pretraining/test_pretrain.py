@@ -198,11 +198,13 @@ def test_a_run_that_collapses_is_stopped_or_told(second, unlabeled, monkeypatch,
     with pytest.raises(ka.CollapseError, match="no luck since epoch 2") as stopped:
         pretrain(unlabeled, second, epochs=4, on_collapse="stop")
     assert status(stopped.value) == 1
-    assert not (second / "checkpoints" / "epoch-4").exists()
+    assert len((second / "log.csv").read_text().splitlines()) == 1 + 4  # The last epoch, too.
     with pytest.raises(ka.CollapseError, match="no luck since epoch 2"):
         pretrain(unlabeled, second, epochs=4, on_collapse="stop")
+    with pytest.raises(ka.CollapseError, match="no luck since epoch 2"):
+        pretrain(unlabeled, second, epochs=5, on_collapse="stop")
     capsys.readouterr()
-    result = pretrain(unlabeled, second, epochs=4, on_collapse="warn")
+    result = pretrain(unlabeled, second, epochs=5, on_collapse="warn")
     printed = capsys.readouterr().out
     assert printed.count("warning: no luck since epoch 2") == 1
     assert result["collapse"] == {"no luck": 2}
