@@ -7,7 +7,8 @@
     readme     what README.md shows
     lowest     the fast tests on the lowest versions that setup.cfg allows
 
-All run, also after one has failed. The last line is pytest's closing line in `make test`.
+All run, also after one has failed; those that keep one core busy run side by side. The last line
+is pytest's closing line in `make test`.
 """
 
 import concurrent.futures
@@ -26,7 +27,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
-GATE = ("tests", "large", "package", "install", "readme", "lowest")
+GATE = (("tests",), ("large",), ("package",), ("install", "readme"), ("lowest",))
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
     *("LICENSE", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"),
@@ -93,8 +94,7 @@ class Gate:
         self.copy_source()
         bases = {version: find_python(version) for version in VERSIONS}
         print("  skipped, as they aren't here:", [v for v in VERSIONS if not bases[v]], flush=True)
-        # Two at a time, as most of it keeps one core busy.
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with concurrent.futures.ThreadPoolExecutor() as pool:
             tries = [pool.submit(self.install_on, v, base) for v, base in bases.items() if base]
         for each in tries:
             each.result()
@@ -202,26 +202,35 @@ def compare(archive, names, wanted):
         raise StepFailed(f"{archive.name} holds {extra} too, and lacks {missing}")
 
 
+def attempt(gate, name):
+    """Runs a step; returns whether it failed, and a line on it."""
+    print(f"\n=== {name}: {getattr(gate, name).__doc__.splitlines()[0]}", flush=True)
+    start, outcome = time.monotonic(), "done"
+    try:
+        getattr(gate, name)()
+    except StepFailed as error:
+        outcome = f"FAILED: {error}"
+        print(f"  {name} {outcome}", flush=True)
+    minutes = (time.monotonic() - start) / 60
+    return outcome != "done", f"{name:8} {minutes:5.1f} minutes  {outcome}"
+
+
 def main(names):
     """Runs the steps of these names, or all; returns the exit status."""
-    if unknown := set(names) - set(GATE):
-        sys.exit(f"Expected steps out of {', '.join(GATE)}. Received: {', '.join(unknown)}")
+    known = [name for group in GATE for name in group]
+    if unknown := set(names) - set(known):
+        sys.exit(f"Expected steps out of {', '.join(known)}. Received: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the folder goes.
-    lines, failed = [], False
-    with tempfile.TemporaryDirectory() as scratch:
+    start, results = time.monotonic(), []
+    with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor() as pool:
         gate = Gate(pathlib.Path(scratch).resolve())
-        for name in names or GATE:
-            print(f"\n=== {name}: {getattr(gate, name).__doc__.splitlines()[0]}", flush=True)
-            start, outcome = time.monotonic(), "done"
-            try:
-                getattr(gate, name)()
-            except StepFailed as error:
-                failed, outcome = True, f"FAILED: {error}"
-                print(f"  {outcome}", flush=True)
-            minutes = (time.monotonic() - start) / 60
-            lines.append(f"{name:8} {minutes:5.1f} minutes  {outcome}")
-    print("", "=== all steps", *lines, gate.closing_line, sep="\n", flush=True)
-    return int(failed)
+        for group in GATE:
+            chosen = [name for name in group if name in (names or known)]
+            results += pool.map(lambda name: attempt(gate, name), chosen)
+    failed, lines = zip(*results, strict=True)
+    total = f"in all {(time.monotonic() - start) / 60:7.1f} minutes"
+    print("", "=== all steps", *lines, total, gate.closing_line, sep="\n", flush=True)
+    return int(any(failed))
 
 
 if __name__ == "__main__":

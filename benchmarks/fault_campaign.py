@@ -1,37 +1,45 @@
 """Runs that are killed, and the same call again: is anything lost, or different?
 
-    python -m benchmarks.fault_campaign --kills=20
+    python -m benchmarks.fault_campaign --kills=20 --on=1,2,workers
 
 A small run of `keras_adasim.pretrain` is killed by `kill -9`, at random moments and at each of its
 file operations in turn, and called again until it is finished. What it then holds is compared bit
 by bit with a run that nobody disturbed: the checkpoint's arrays, the log (but for the times) and
-the result. Each run is a fork of one process that has imported TensorFlow, and on one device trains
-without graphs; on several each traces its own, which takes most of its time.
+the result. Of two workers one is killed, and the other must end by itself. Each run is a fork of
+one process that has imported TensorFlow, and on one device trains without graphs; on several each
+traces its own, which takes most of its time.
 """
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
 import pathlib
 import random
+import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
+import traceback
 
 import numpy as np
 from absl import app, flags
 
-KILLS = flags.DEFINE_integer("kills", 20, "Kills of each kind on each number of devices.")
-DEVICES = flags.DEFINE_list("devices", ["1"], "Numbers of logical devices.")
+KILLS = flags.DEFINE_integer("kills", 20, "Kills of each kind on each of --on.")
+ON = flags.DEFINE_list("on", ["1"], "Out of: 1 and 2 logical devices, workers (two processes).")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the moments.")
 PATIENCE = flags.DEFINE_integer("patience", 300, "Seconds after which a run hangs.")
 
+PLACES = {"1": "one device", "2": "two devices", "workers": "two workers"}
 EPOCHS = 4
 # Whatever changes a file or a folder goes through one of these, or through `open`.
 OPERATIONS = ("replace", "rename", "link", "unlink", "rmdir", "mkdir", "fsync", "utime")
 TIMES = ("images_per_second",)
+NOTICE = 60  # Seconds in which a worker notices that the other is gone.
+LOST = 3  # Its status then.
 
 
 @dataclasses.dataclass
@@ -64,25 +72,25 @@ def small_backbone():
     return keras.Model(images, {"features": features, "tokens": tokens})
 
 
-def train(out, devices, kill_at=0):
-    """The run; kills itself at its `kill_at`-th file operation. Returns the number of those.
-
-    Devices are split before TensorFlow runs anything, so parts of one's own are for one device.
-    """
+def train(out, on, kill_at=0):
+    """The run; kills itself at its `kill_at`-th file operation. Returns the number of those."""
     import tensorflow as tf
 
     import keras_adasim as ka
+    from keras_adasim.pretraining.devices import make_strategy
 
-    tf.config.run_functions_eagerly(devices == 1)
-    count = count_operations(out, kill_at)
+    tf.config.run_functions_eagerly(on == "1")
+    # Devices are split, and workers found, before there is a model.
+    devices, strategy = (1, "multiworker") if on == "workers" else (int(on), "mirrored")
+    make_strategy(devices, strategy)
+    count = count_operations(kill_at)
     ka.pretrain(
         np.random.default_rng(0).integers(0, 256, (32, 12, 12, 3), "uint8"),
         out,
-        "vit_mini" if devices > 1 else small_backbone(),
-        augment=None if devices > 1 else crops_only(),
+        small_backbone(),
+        augment=crops_only(),
         devices=devices,
-        image_size=8,
-        **({"patch_size": 4} if devices > 1 else {}),
+        strategy=strategy,
         epochs=EPOCHS,
         batch_size=8,
         checkpoint_steps=2,
@@ -99,7 +107,7 @@ def train(out, devices, kill_at=0):
     return count()
 
 
-def count_operations(out, kill_at):
+def count_operations(kill_at):
     """Counts operations on files; returns a function that tells how many there were."""
     done = [0]
 
@@ -121,39 +129,72 @@ def count_operations(out, kill_at):
     return lambda: done[0]
 
 
-def start(out, devices, kill_at=0):
-    """Forks a run, whose output goes to a file; returns its process's number."""
+def start(out, on, kill_at=0):
+    """Forks the processes of a run, whose output goes to files; returns their numbers.
+
+    Of workers it is the first that kills itself: it writes the files.
+    """
     sys.stdout.flush()
+    if on != "workers":
+        return [fork(out, on, kill_at)]
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(2)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    pids = []
+    for place in range(2):
+        task = {"type": "worker", "index": place}
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        pids.append(fork(out, on, 0 if place else kill_at, f"-{place}" if place else ""))
+    del os.environ["TF_CONFIG"]
+    return pids
+
+
+def fork(out, on, kill_at, suffix=""):
+    """Forks one process of a run; returns its number."""
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        file = os.open(f"{out}.output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        file = os.open(f"{out}.output{suffix}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        operations = train(out, devices, kill_at)
-        pathlib.Path(f"{out}.operations").write_text(str(operations))
+        operations = train(out, on, kill_at)
+        pathlib.Path(f"{out}.operations{suffix}").write_text(str(operations))
         sys.stdout.flush()
         status = 0
-    except BaseException:
-        import traceback
-
+    except BaseException as error:
+        status = LOST if type(error).__name__ == "WorkerLostError" else 1
         traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(status)
 
 
-def wait(pid, seconds):
-    """Returns the status of a process, or None if it runs on after so many seconds."""
-    end = time.monotonic() + seconds
+def wait(pids, seconds):
+    """Returns the statuses of processes, or None if one runs on after so many seconds."""
+    end, statuses = time.monotonic() + seconds, {}
     while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
+        for pid in set(pids) - set(statuses):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                statuses[pid] = os.waitstatus_to_exitcode(status)
+        if len(statuses) == len(pids):
+            return [statuses[pid] for pid in pids]
         time.sleep(0.01)
     return None
+
+
+def kill(pids):
+    """Kills processes, those that have ended left aside, and waits for them."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def finished_epochs(out):
@@ -200,31 +241,47 @@ def differences(first, second):
     return found + [name for name, i in (("log", 1), ("result", 2)) if first[i] != second[i]]
 
 
-def finish_after_kill(out, devices, whole, tally):
+def see_others_end(out, pids, tally):
+    """Counts the workers that don't end by themselves when one is killed, or not as they should."""
+    statuses = wait(pids, NOTICE)
+    if statuses is None:
+        tally.hangs += 1
+        kill(pids)
+    elif not set(statuses) <= {0, LOST}:
+        tally.failures += 1
+        show(out)
+
+
+def finish_after_kill(out, on, whole, tally):
     """Calls a killed run again, and compares."""
     shown, kept = told_epochs(out), finished_epochs(out)
     tally.lost_epochs += max(0, shown - kept)
-    pid = start(out, devices)
-    status = wait(pid, PATIENCE.value)
-    if status is None:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    pids = start(out, on)
+    statuses = wait(pids, PATIENCE.value)
+    if statuses is None:
+        kill(pids)
         tally.hangs += 1
-    elif status:
+    elif any(statuses):
         tally.failures += 1
-        print(pathlib.Path(f"{out}.output").read_text()[-1500:])
+        show(out)
     elif different := differences(outcome(out), whole):
         tally.unequal += 1
         print("different:", ", ".join(different[:5]))
 
 
-def campaign(folder, devices):
+def show(out):
+    """Prints the end of what the processes of a run printed."""
+    for path in sorted(out.parent.glob(f"{out.name}.output*")):
+        print(path.name, path.read_text()[-1500:], sep="\n", flush=True)
+
+
+def campaign(folder, on):
     """Yields the kind of the kills and their `Tally`."""
     whole_out = folder / "whole"
     begin = time.monotonic()
-    if wait(start(whole_out, devices), PATIENCE.value) != 0:
-        output = pathlib.Path(f"{whole_out}.output").read_text()
-        raise SystemExit(f"the undisturbed run failed: {output[-2000:]}")
+    if any(wait(start(whole_out, on), PATIENCE.value) or [1]):
+        show(whole_out)
+        raise SystemExit("the undisturbed run failed")
     seconds = time.monotonic() - begin
     whole = outcome(whole_out)
     operations = int(pathlib.Path(f"{whole_out}.operations").read_text())
@@ -232,19 +289,30 @@ def campaign(folder, devices):
     moments, tally = Tally(), Tally()
     for number in range(KILLS.value):
         out = folder / f"moment-{number}"
-        pid = start(out, devices)
-        if wait(pid, rng.uniform(0.2, 1.0) * seconds) is None:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        pids = start(out, on)
+        if wait(pids, rng.uniform(0.2, 1.0) * seconds) is None:
+            victim = rng.choice(pids)
+            kill([victim])
             moments.kills += 1
-        finish_after_kill(out, devices, whole, moments)
+            see_others_end(out, [pid for pid in pids if pid != victim], moments)
+        finish_after_kill(out, on, whole, moments)
+        tidy(out)
     yield "at a random moment", moments
     for place in sorted(rng.sample(range(1, operations + 1), min(KILLS.value, operations))):
         out = folder / f"operation-{place}"
-        if wait(start(out, devices, place), PATIENCE.value) == -signal.SIGKILL:
+        first, *others = start(out, on, place)
+        if wait([first], PATIENCE.value) == [-signal.SIGKILL]:
             tally.kills += 1
-        finish_after_kill(out, devices, whole, tally)
+        see_others_end(out, others, tally)
+        finish_after_kill(out, on, whole, tally)
+        tidy(out)
     yield f"at one of {operations} file operations", tally
+
+
+def tidy(out):
+    """Removes a run that has been looked at."""
+    for path in out.parent.glob(f"{out.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def main(_):
@@ -252,13 +320,15 @@ def main(_):
     import keras_adasim  # noqa: F401 - once, for all forks
 
     names = [field.name for field in dataclasses.fields(Tally)]
+    if wrong := set(ON.value) - set(PLACES):
+        raise SystemExit(f"Expected `--on` out of 1, 2 and workers. Received: {wrong.pop()}")
     rows = []
-    for devices in map(int, DEVICES.value):
+    for on in ON.value:
         with tempfile.TemporaryDirectory() as folder:
-            for kind, tally in campaign(pathlib.Path(folder), devices):
-                rows.append([str(devices), kind, *map(str, dataclasses.astuple(tally))])
+            for kind, tally in campaign(pathlib.Path(folder), on):
+                rows.append([PLACES[on], kind, *map(str, dataclasses.astuple(tally))])
                 print(*rows[-1], sep="  ", flush=True)
-    header = ["devices", "killed", *(name.replace("_", " ") for name in names)]
+    header = ["on", "killed", *(name.replace("_", " ") for name in names)]
     print()
     for row in (header, ["---"] * len(header), *rows):
         print("|", " | ".join(row), "|")

@@ -32,7 +32,7 @@ def make_strategy(devices, strategy="auto"):
     physical = tf.config.list_physical_devices(kind)
     addresses = [] if strategy == "mirrored" else cluster()[0]
     if strategy == "multiworker" or len(addresses) > 1:
-        return _several_workers(addresses, physical, devices)
+        return _several_workers(tuple(addresses), tuple(physical), devices)
     if kind == "CPU" and devices > 1:
         _split_processor(physical[0], devices)
     elif not 0 <= devices <= len(physical):
@@ -50,11 +50,12 @@ def _mirrored(kind, number):
     """One strategy for all runs of a process.
 
     A second one over the same devices numbers its collective operations from the same start, and
-    TensorFlow takes them for those of the first.
+    TensorFlow takes them for those of the first. So for several workers.
     """
     return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(number)])
 
 
+@functools.cache
 def _several_workers(addresses, physical, devices):
     """Makes the strategy, which waits until all of them are there."""
     if not addresses:
