@@ -66,6 +66,7 @@ def _checked_root(path):
 
 def missing_split(root, names, argument):
     """Returns the error for a folder without a split of any of the names."""
+    root = expand(root)
     found = some_names(sub_folders(root), 10) or "no folders"
     return FileNotFoundError(
         f"Expected {root} to have a folder {' or '.join(names)}, with one sub-folder per class in "

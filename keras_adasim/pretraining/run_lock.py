@@ -61,8 +61,9 @@ class RunLock:
         """Raises RuntimeError if another process took it over, while this one was frozen."""
         if not self._is_ours():
             raise RuntimeError(
-                f"Expected this process to hold the run in {self.path.parent}. Received: it was "
-                f"silent for over {SILENCE:.0f} seconds, and another one has taken the run over"
+                f"Expected this process to hold the run in {self.path.parent}. Received: "
+                f"{self.path.name} isn't its own any more: the folder was removed or moved, or it "
+                f"was silent for over {SILENCE:.0f} seconds, and another one has taken it over"
             )
 
     def _acquire(self):

@@ -160,3 +160,5 @@ def test_tilde_is_the_home_folder(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
     train, _ = open_splits([f"~/{root.name}"])
     assert train.path == root / "train"
+    with pytest.raises(FileNotFoundError, match="have a folder eval"):
+        open_splits(f"~/{root.name}", test_split="eval")

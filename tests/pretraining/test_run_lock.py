@@ -88,7 +88,7 @@ def test_whoever_was_frozen_is_told(path):
     with RunLock(path).held() as check_held:
         silence(path)
         acquire(path)
-        with pytest.raises(RuntimeError, match="another one has taken the run over"):
+        with pytest.raises(RuntimeError, match="another one has taken it over"):
             check_held()
 
 
