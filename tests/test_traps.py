@@ -47,6 +47,7 @@ def refuses(path, *words, read=backbones.read_checkpoint):
         assert word in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["npz", "pth"])
 def test_an_archive_that_unpacks_to_far_more_is_not_read(tmp_path, zeros, ending):
     path = tmp_path / f"w.{ending}"

@@ -81,6 +81,7 @@ def records_by_image(model, images, epoch):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "now",
     [IMAGES[::-1], IMAGES[5:], np.concatenate([OTHERS[:17], IMAGES])],

@@ -99,6 +99,7 @@ def test_export_from_a_checkpoint(finished, tmp_path, capsys, bytes_alone):
     assert "no checkpoint" in err
 
 
+@pytest.mark.slow
 def test_the_second_call_goes_on(finished, images, capsys, monkeypatch):
     monkeypatch.setattr(export, "export_backbone", no_export)
     with eagerly():
@@ -148,6 +149,7 @@ def test_help_shows_ten_flags_with_their_rules(images, capsys):
         assert word in out
 
 
+@pytest.mark.slow
 def test_home_is_home_in_every_path(images, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "photos").symlink_to(images)

@@ -89,6 +89,7 @@ def test_batches_are_gathered_from_arrays():
     np.testing.assert_array_equal(source.read(tf.constant([4, 0, 2], tf.int32)), PIXELS[[4, 0, 2]])
 
 
+@pytest.mark.slow
 def test_views_equal_those_of_one_folder(tmp_path):
     for part in ("a", "b"):
         fill_folder(tmp_path / part)

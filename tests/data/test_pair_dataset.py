@@ -73,6 +73,7 @@ def test_every_epoch_visits_every_image_in_an_order_of_its_own():
     assert np.any(np.concatenate(indices_of(other)) != epochs[0])
 
 
+@pytest.mark.slow
 def test_set_epoch_makes_a_resumed_run_see_the_same_order_and_crops(tmp_path):
     crops = MultiCrop(8, (0.1, 0.6), num_local=1, local_size=4)
     dataset = files(tmp_path, crops, shuffle=True)
@@ -127,6 +128,7 @@ def test_the_incomplete_batch_is_left_out_or_kept(drop, sizes):
     assert int(dataset.as_tf_dataset().cardinality()) == len(sizes)
 
 
+@pytest.mark.slow
 def test_shards_make_up_the_batch(tmp_path):
     crops = MultiCrop(8)
     dataset = files(tmp_path, crops, batch_size=4)

@@ -91,6 +91,7 @@ def test_without_any_image_there_is_an_error(source):
         stand_ins(source, np.arange(4), 0)
 
 
+@pytest.mark.slow
 def test_a_batch_holds_the_stand_in_with_its_own_index(source):
     """The row of an image that is gone would have become another's."""
     pairs = data.PairDataset(source, NextImage(), 4, CROPS)
@@ -114,6 +115,7 @@ def test_a_batch_holds_the_stand_in_with_its_own_index(source):
         np.testing.assert_array_equal(batch["views"][0], expected["views"][0])
 
 
+@pytest.mark.slow
 def test_shards_agree_on_who_stands_in(source):
     pairs = data.PairDataset(source, pairing.SelfPairing(), 4, CROPS)
     path_of(source, 3).unlink()

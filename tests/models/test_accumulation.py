@@ -36,6 +36,7 @@ def whole(request):
     return request.param, tiny.state(trained(request.param, 1, run_eagerly=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_parts_equal_the_whole(whole, replicas, two_replicas):
     strategy = two_replicas if replicas == 2 else tf.distribute.get_strategy()

@@ -113,6 +113,7 @@ def plain():
     return model, tiny.dataset(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", [[], [keras.callbacks.TerminateOnNaN()]])
 def test_the_last_finite_checkpoint_survives(extra, tmp_path):
     model, pairs = plain()
@@ -125,6 +126,7 @@ def test_the_last_finite_checkpoint_survives(extra, tmp_path):
     assert all(np.isfinite(weight.numpy()).all() for weight in fresh.weights)
 
 
+@pytest.mark.slow
 def test_nan_is_neither_saved_nor_restored_nor_exported(tmp_path, monkeypatch):
     model, _ = plain()
     backup = callbacks.Backup(tmp_path)

@@ -158,6 +158,7 @@ def whole_in_order(tmp_path_factory):
     return model, logs_of(model, tmp_path_factory.mktemp("whole"), 3, dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pairs", "tf.data"])
 def test_an_epoch_goes_on_where_it_was_saved(tmp_path, whole_in_order, kind):
     def run(model):

@@ -109,6 +109,7 @@ def by_content(rows, ids, similarities, names):
     }
 
 
+@pytest.mark.slow
 def test_a_run_and_images_that_were_moved_go_on_without_a_word(root, capsys):
     pretrain(root / "images", root / "run", window=2, dry_run=True)
     assert "changes" not in capsys.readouterr().out

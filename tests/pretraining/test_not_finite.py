@@ -8,6 +8,7 @@ from keras_adasim.commands.running import status
 from tests.pretraining.runs import IGNORED, SMALL, eagerly, one_block
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(IGNORED)
 def test_a_run_that_diverges_exports_nothing(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3), "uint8")

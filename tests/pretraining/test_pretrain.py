@@ -102,6 +102,7 @@ def test_a_run_leaves_its_results(finished):
     assert not list(out.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_run_again_wherever_it_lies(finished, copy, images, capsys):
     """A moved run used to be refused, since its settings held its paths.
 
@@ -184,6 +185,7 @@ def test_other_images_of_the_same_number_are_refused(copy, tmp_path):
     assert content(copy) == before
 
 
+@pytest.mark.slow
 def test_what_is_passed_is_compared_even_if_it_is_the_default(second, unlabeled):
     """`backbone="vit_small"` used to count as not passed."""
     with pytest.raises(ValueError, match=r"`backbone`=Functional.*backbone=vit_small"):
@@ -333,6 +335,7 @@ def test_a_run_that_another_process_holds_is_refused(copy, images):
     assert not lock.path.exists()
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_its_traceback(second, unlabeled):
     class Fails(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -353,6 +356,7 @@ def test_data_that_is_none_is_named(tmp_path, data):
         pretrain(data, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
