@@ -602,6 +602,8 @@ def kind_of_setting(name):
         "temperature": "positive",
         "predictor_learning_rate": "rate",
         "optimizer": "choice",
+        "value_range": "value range",
+        "max_bad": "count from 0",
     }
     if name in others:
         return others[name]
@@ -616,6 +618,8 @@ WRONG["compiles"] = tuple(value for value in WRONG["choice"] if value is not Tru
 WRONG["unset"] = (NAN, 3, True, [], {}, object(), "/nowhere/at/all.npz")
 # None lets it decay too, and what is typed where a word may stand is a number.
 WRONG["rate"] = tuple(value for value in WRONG["positive"][1:] if value != "3")
+# Of images of floats, which may be negative.
+WRONG["value range"] = tuple(value for value in WRONG["range"] if value != (-0.5, 0.5))
 # A vector of length one and a single number is 1 or -1.
 WRONG["width"] = (*WRONG["count"], 1)
 
@@ -633,6 +637,7 @@ TYPED = {
     "switch": ("2", "nan", "maybe", ""),
     "choice": ("unknown", "3", "nan", ""),
     "range": ("", "0.5", "0.9,0.5", "nan,1", "a,b", "-0.5,0.5", "0.1,0.2,0.3", "0,1", "0.5,inf"),
+    "value range": ("", "0.5", "0.9,0.5", "nan,1", "a,b", "0.1,0.2,0.3", "0.5,inf"),
     "three numbers": ("", "0.5", "nan,nan,nan", "a,b,c", "0.5,0.5", "inf,inf,inf"),
     "layers": ("unknown", "3"),
     "unset": ("/nowhere/at/all.npz", "unknown"),

@@ -95,7 +95,7 @@ def run_name(values):
     """A name for the run, by its images."""
     if values.tfds:
         return f"pretrain_{values.tfds.replace('/', '_')}"
-    return f"pretrain_{expand(values.data_dir[0]).resolve().name}"
+    return f"pretrain_{expand(values.data_dir[0], 'data_dir').resolve().name}"
 
 
 def folder_of(values, name):

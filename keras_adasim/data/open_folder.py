@@ -39,7 +39,7 @@ def open_folder(path, channels=3):
             except FileNotFoundError:
                 raise error from None
     else:
-        source = ArrayFolder(path)
+        source = _arrays(path, channels)
     if source.channels != channels:
         raise ValueError(
             f"Expected `channels` to be {source.channels}, as many as the arrays in {source.path} "
@@ -47,3 +47,11 @@ def open_folder(path, channels=3):
             f"Received: channels={channels}"
         )
     return source
+
+
+def _arrays(path, channels):
+    try:
+        return ArrayFolder(path)
+    except FileNotFoundError as error:
+        error.add_note(f"Images of `channels`={channels} are .npy files; of others it is 3, or 1")
+        raise

@@ -108,9 +108,9 @@ def _check_augment(model):
         return
     if model.objective.two_views_only and crops.num_local:
         raise ValueError(
-            f"{type(model.objective).__name__} compares two global views. Received: `augment` "
-            f"with num_local={crops.num_local} local crops. Use `MultiCrop(size, num_local=0)`, or "
-            "an objective that learns from local crops, such as DINO."
+            f"Expected `augment` with `num_local`=0: {type(model.objective).__name__} compares two "
+            f"global views. Received: num_local={crops.num_local}. Use `MultiCrop(size, "
+            "num_local=0)`, or an objective that learns from local crops, such as DINO."
         )
     size = getattr(model.student, "fixed_image_size", None)
     if size is not None and set(crops.sizes) != {size}:
@@ -270,8 +270,16 @@ def _check_shares(replicas, *batch_sizes):
 def _check_rows(model, *batch_sizes):
     """Of one image there is nothing to normalize by, and nothing to contrast it with."""
     objective, parts = model.objective, model.training_step.accumulation_steps
+    replicas = model.distribute_strategy.num_replicas_in_sync
     normalizes = any(has_batch_normalization(student) for student, _ in objective.heads)
     for size in filter(None, batch_sizes):
+        objective.check_batch(size)
+        if size // replicas % parts:
+            raise ValueError(
+                "Expected `gradient_accumulation_steps` that divide the images of a replica, "
+                f"{size // replicas}. Received: gradient_accumulation_steps={parts}. Choose "
+                "another number of them, or another `batch_size`."
+            )
         if (normalizes and size // parts < 2) or (objective.exchanges and size < 2):
             raise ValueError(
                 f"Expected at least 2 images in each of the {parts} parts of a batch: "

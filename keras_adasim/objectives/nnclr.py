@@ -129,11 +129,16 @@ class NNCLR(Objective):
         """Nothing."""
         return {}
 
+    def check_batch(self, batch_size):
+        """Raises ValueError if a batch doesn't fit into the queue."""
+        if batch_size > self.queue_size:
+            raise ValueError(
+                f"Expected `queue_size` of at least {batch_size}, the images of a batch. "
+                f"Received: queue_size={self.queue_size}"
+            )
+
     def to_gather(self, student, teacher):
         """The predictions of all replicas with their gradient, and what the queue will take."""
-        batch = student["projections"].shape[0]
-        if batch is not None:
-            self.queue.check_batch(batch * tf.distribute.get_strategy().num_replicas_in_sync)
         return {
             "predictions": student["predictions"],
             "projections": tf.stop_gradient(student["projections"][:, 0]),

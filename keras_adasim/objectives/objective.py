@@ -98,6 +98,9 @@ class Objective(keras.layers.Layer):
     def update(self, statistics, gathered, step):
         """Brings center or queue up to date, after the optimizer."""
 
+    def check_batch(self, batch_size):
+        """Raises ValueError if it can't learn from batches of so many images, over all devices."""
+
     def symptoms(self):
         """Returns a list of `Symptom`, what its own collapse looks like in the logs.
 

@@ -9,6 +9,7 @@ from keras_adasim import pairing as pairings
 from keras_adasim.backbones.clone import clone_backbone
 from keras_adasim.files import expand
 from keras_adasim.models import SelfDistillation
+from keras_adasim.models.checks import check_fit
 from keras_adasim.models.teacher import all_layers
 from keras_adasim.objectives import Objective
 from keras_adasim.pretraining import devices
@@ -76,6 +77,7 @@ def build(source, strategy, decision, augment=None):
             jit_compile=devices.compiles(decision["xla"], student, steps),
             gradient_accumulation_steps=decision["gradient_accumulation_steps"],
         )
+        check_fit(model, dataset)  # What `fit` would refuse is refused before a plan is shown.
     return model, dataset
 
 
@@ -205,6 +207,7 @@ def make_objective(values, steps_per_epoch):
         arguments["seed"] = values["seed"]
     warmup = values["warmup_teacher_temperature_epochs"]
     if warmup and "teacher_temperature" in arguments:
+        check_warmup("warmup_teacher_temperature_epochs", warmup, values["epochs"])
         arguments["teacher_temperature"] = optimizers.EpochWarmup(
             values["warmup_teacher_temperature"],
             values["teacher_temperature"],
@@ -255,12 +258,8 @@ def load_weights(model, weights, weights_key):
 
 def make_optimizer(values, steps, steps_per_epoch):
     """The optimizer with its two cosine schedules."""
-    warmup, epochs = values["warmup_epochs"], steps // steps_per_epoch
-    if warmup > epochs:
-        raise ValueError(
-            f"Expected `warmup_epochs` of at most `epochs={epochs}`. "
-            f"Received: warmup_epochs={warmup}"
-        )
+    warmup = values["warmup_epochs"]
+    check_warmup("warmup_epochs", warmup, values["epochs"])
     rate = optimizers.WarmupCosine(
         optimizers.scale_learning_rate(values["learning_rate"], values["batch_size"]),
         values["final_learning_rate"],
@@ -274,6 +273,14 @@ def make_optimizer(values, steps, steps_per_epoch):
     settings = [setting.name for setting in owned_by(name, kind)]
     arguments = {own.get(setting, setting): values[setting] for setting in settings}
     return kind(rate, decay, clipnorm=values["clipnorm"] or None, **arguments)
+
+
+def check_warmup(name, warmup, epochs):
+    """Raises ValueError if a warm-up would go on after the last epoch."""
+    if warmup > epochs:
+        raise ValueError(
+            f"Expected `{name}` of at most `epochs={epochs}`. Received: {name}={warmup}"
+        )
 
 
 def make_momentum(steps, momentum, final_momentum):

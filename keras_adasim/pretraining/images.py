@@ -20,7 +20,7 @@ def open_sources(images, test_images, channels, limit, seed):
         images: A folder, a list of folders, an array, or a `Source`.
         test_images: The same, for the test images; None takes those beside a folder's `train/`.
         channels: Channels of images in folders.
-        limit: At most so many training images, drawn once; 0 for all.
+        limit: Use so many training images, drawn once; 0 for all.
         seed: Seed of that draw.
 
     Raises:
@@ -55,8 +55,8 @@ def _open(name, images, channels):
 
 def _draw(source, limit, seed):
     """By key, so that one image more or less changes the draw by one."""
-    if not 0 < limit <= len(source):
-        raise ValueError(f"Expected `limit` from 1 to {len(source)}. Received: limit={limit}")
+    if not 1 < limit <= len(source):
+        raise ValueError(f"Expected `limit` from 2 to {len(source)}. Received: limit={limit}")
     return np.sort(checked_keys(source).shuffled(seed)[:limit])
 
 

@@ -46,14 +46,14 @@ def reopen(folder):
     earlier = folder.recall()
     if earlier is None:
         raise ValueError(
-            f"Expected the folder of a run with a finished epoch. Received: {folder.path}, which "
-            "has no checkpoint."
+            "Expected `path` to be the folder of a run with a finished epoch. Received: "
+            f"path={folder.path}, which has no checkpoint"
         )
     if earlier["augment"]:
         raise ValueError(
-            f"Expected a run with our augmentation. Received: {folder.path}, which had "
-            f"{earlier['augment']}, known to its own process alone. Its `saved_model` has what it "
-            "learned, once it is finished."
+            "Expected `path` to be a run with our augmentation. Received: "
+            f"path={folder.path}, which had {earlier['augment']}, known to its own process alone. "
+            "Its `saved_model` has what it learned, once it is finished."
         )
     decision = Decision({}, earlier)
     with surroundings.of_a_run(decision["seed"], decision["precision"]):

@@ -218,4 +218,6 @@ def checked(name, value):
         raise ValueError(
             f"Expected `{name}` to be of type {kind.__name__}. Received: {name}={value!r}"
         )
+    if kind is tuple and setting.default and not value:
+        raise ValueError(f"Expected `{name}` to have values. Received: {name}={value!r}")
     return tuple(value) if kind is tuple else value

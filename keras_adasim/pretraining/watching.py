@@ -4,6 +4,7 @@ import keras
 
 from keras_adasim import callbacks as ours
 from keras_adasim import data
+from keras_adasim.validation import check_integer
 from keras_adasim.workers import is_chief
 
 
@@ -59,8 +60,17 @@ def make_alarm(folder, knn, decision):
 
 
 def make_knn(train, test, image_size, every, decision):
-    """The k-NN over labeled images: of the test images, else of each by all the others."""
-    most = min(decision["knn_images"], len(train))
+    """The k-NN over labeled images: of the test images, else of each by all the others.
+
+    Raises:
+        ValueError: If more neighbors are to vote than there are.
+    """
+    most = min(check_integer("knn_images", decision["knn_images"], minimum=2), len(train))
+    if decision.given.get("knn_k", 1) >= most:
+        raise ValueError(
+            f"Expected `knn_k` of at most {most - 1}, the images but one. "
+            f"Received: knn_k={decision['knn_k']}"
+        )
     return ours.OnlineKNN(
         train,
         test,

@@ -231,7 +231,9 @@ def test_what_is_no_backbone_or_objective_is_named():
 
 def test_views_that_do_not_fit_are_refused_when_the_model_is_built():
     """They used to be refused in the first step, after the data had been read."""
-    with pytest.raises(ValueError, match=r"BYOL compares two global views.*num_local=2"):
+    with pytest.raises(
+        ValueError, match=r"`num_local`=0: BYOL compares two global views.*num_local=2"
+    ):
         tiny.model(objective=objectives.BYOL(6, 12), num_local=2)
     with pytest.raises(ValueError, match=r"4 channels.*augment\.channels=3"):
         tiny.model(tiny.vit(channels=4))
