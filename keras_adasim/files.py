@@ -1,5 +1,6 @@
 """The small files of a run, and the paths that people type."""
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -54,28 +55,42 @@ def check_unpacked(path):
         )
 
 
-def write_file(path, content):
-    """Writes a file that is complete or not there, whenever the process is killed.
+@contextlib.contextmanager
+def written_file(path):
+    """Gives a new file to write, which takes the place of `path` once everything is written.
 
-    The content goes to a temporary name in the same folder, is flushed to the disk, and then takes
-    the place of an earlier file at once. Missing folders are made.
+    It has a temporary name in the same folder, is flushed to the disk, and replaces an earlier file
+    at once; after an error nothing has changed. Missing folders are made.
 
     Args:
-        path: The file.
-        content: String (written as UTF-8) or bytes.
+        path: The file in the end.
+
+    Yields:
+        A binary file to write into.
     """
     path = expand(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     flush_folder(path.parent)
+
+
+def write_file(path, content):
+    """Writes a file that is complete or not there, whenever the process is killed.
+
+    Args:
+        path: The file; missing folders are made.
+        content: String (written as UTF-8) or bytes.
+    """
+    with written_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def free_space(path):

@@ -1,11 +1,13 @@
 """What `--backbone` means to commands that look at images: from images to features."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from keras_adasim import backbones, export
+from keras_adasim.evaluation.feature_cache import weights_fingerprint
 from keras_adasim.files import expand
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.pretraining.reopening import reopen
@@ -17,6 +19,8 @@ HELP = (
     "Folder of a run or an export; or hub:PRESET of KerasHub, or a preset's name, untrained. A "
     "run's newest checkpoint is taken."
 )
+# As many as an export gives.
+LAST_BLOCKS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +28,29 @@ class Embedder:
     """A network that gives features.
 
     Attributes:
-        embed: Function from (B, S, S, C) uint8 images to (B, D) features.
+        look: Function from (B, S, S, C) uint8 images to `{"features": (B, D)}`, and with it
+            `"tokens": (B, P, D)` where the network has patch tokens.
         image_size: Side S of the images in pixels.
         channels: Channels C of the images.
         value_range: Values of images with more than 8 bits that become 0 and 255, or None.
+        fingerprint: Hexadecimal digits that depend on all weights and on the normalization.
+        folder: Folder of the run or the export, beside which features are kept; else None.
+        last_blocks: Number n of last blocks whose class tokens there are; 0 without.
+        class_tokens: Function from images to these, (B, n, D).
     """
 
-    embed: Callable
+    look: Callable
     image_size: int
     channels: int
     value_range: tuple | None = None
+    fingerprint: str = ""
+    folder: pathlib.Path | None = None
+    last_blocks: int = 0
+    class_tokens: Callable | None = None
+
+    def embed(self, images):
+        """Features (B, D) of uint8 images (B, S, S, C)."""
+        return self.look(images)["features"]
 
     def prepare(self, source):
         """Makes a source map deep images as those that the network has learned from."""
@@ -51,24 +68,64 @@ def load_embedder(identifier):
     expand(identifier, "backbone")
     folder = RunFolder(identifier) if expand(identifier).is_dir() else None
     if folder is not None and folder.finished_epochs:
-        model = reopen(folder)
-        crops = model.augment.crops
-        known = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
-        return Embedder(model.embed, crops.global_size, model.augment.channels, **known)
+        return _of_run(folder)
     if folder is not None and folder.saved_model.is_dir():
-        identifier = folder.saved_model
-    if expand(identifier).is_dir() and (expand(identifier) / "saved_model.pb").exists():
-        exported = export.load_backbone(identifier)
-        look = tf.function(lambda images: exported(images)["features"], reduce_retracing=True)
-        facts = exported.metadata
-        return Embedder(look, facts.image_size, facts.channels, facts.value_range)
+        return _of_export(folder.saved_model, folder.path)
+    if folder is not None and (folder.path / "saved_model.pb").exists():
+        return _of_export(folder.path, folder.path)
     with renamed(identifier="backbone"):
         backbone = backbones.get(identifier)
-    size, channels = backbone.image_size, backbone.inputs[0].shape[-1]
+    mean = getattr(backbone, "mean", IMAGENET_MEAN)
+    std = getattr(backbone, "std", IMAGENET_STD)
+    return _of_backbone(backbone, backbone.image_size, mean, std)
 
-    @tf.function(reduce_retracing=True)
+
+def _of_run(folder):
+    """The teacher of a run's newest checkpoint."""
+    model = reopen(folder)
+    augment = model.augment
+    known = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
+    facts = {**known, "folder": folder.path}
+    size = augment.crops.global_size
+    return _of_backbone(model.teacher, size, augment.mean, augment.std, **facts)
+
+
+def _of_export(path, folder):
+    """A SavedModel, whose features lie in a folder."""
+    exported = export.load_backbone(path)
+    facts = exported.metadata
+    normalized = facts.image_size, tuple(facts.mean), tuple(facts.std), facts.value_range
+    return Embedder(
+        tf.function(exported, reduce_retracing=True, autograph=False),
+        facts.image_size,
+        facts.channels,
+        facts.value_range,
+        weights_fingerprint(exported.adopted, *normalized),
+        folder,
+        facts.last_blocks,
+        exported.intermediate_class_tokens if facts.last_blocks else None,
+    )
+
+
+def _of_backbone(backbone, size, mean, std, **facts):
+    """A Keras model of normalized images."""
+
+    @tf.function(reduce_retracing=True, autograph=False)
     def look(images):
-        images = preprocess(images, size, IMAGENET_MEAN, IMAGENET_STD)
-        return backbone(images, training=False)["features"]
+        outputs = backbone(preprocess(images, size, mean, std), training=False)
+        return {name: tf.cast(output, tf.float32) for name, output in outputs.items()}
 
-    return Embedder(look, size, channels)
+    last_blocks = 0
+    if hasattr(backbone, "intermediate_class_tokens"):
+        last_blocks = min(LAST_BLOCKS, backbone.depth)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def class_tokens(images):
+        images = preprocess(images, size, mean, std)
+        tokens = backbone.intermediate_class_tokens(images, last_blocks)
+        return tf.cast(tf.stack(tokens, axis=1), tf.float32)
+
+    normalized = size, tuple(map(float, mean)), tuple(map(float, std)), facts.get("value_range")
+    fingerprint = weights_fingerprint(backbone.variables, *normalized)
+    blocks = {"last_blocks": last_blocks, "class_tokens": class_tokens if last_blocks else None}
+    return Embedder(look, size, len(mean), fingerprint=fingerprint, **blocks, **facts)

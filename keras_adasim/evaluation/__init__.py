@@ -1,7 +1,33 @@
 """Protocols that judge features: pure functions, whose commands stand in `evaluation/`."""
 
-from keras_adasim.evaluation import label_free, neighborhoods
+from keras_adasim.evaluation import (
+    feature_cache,
+    few_labels,
+    label_free,
+    neighborhoods,
+    splits,
+)
+from keras_adasim.evaluation.feature_cache import FeatureCache
 from keras_adasim.evaluation.features import embed
-from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
+from keras_adasim.evaluation.knn import (
+    knn_accuracies,
+    knn_accuracy,
+    leave_one_out_accuracies,
+    leave_one_out_accuracy,
+)
+from keras_adasim.evaluation.standard_error import standard_error
 
-__all__ = ["embed", "knn_accuracy", "label_free", "leave_one_out_accuracy", "neighborhoods"]
+__all__ = [
+    "FeatureCache",
+    "embed",
+    "feature_cache",
+    "few_labels",
+    "knn_accuracies",
+    "knn_accuracy",
+    "label_free",
+    "leave_one_out_accuracies",
+    "leave_one_out_accuracy",
+    "neighborhoods",
+    "splits",
+    "standard_error",
+]

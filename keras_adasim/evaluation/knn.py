@@ -1,6 +1,7 @@
 """Weighted nearest-neighbor classification of frozen features."""
 
 import contextlib
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -43,6 +44,39 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k, te
         ka.evaluation.knn_accuracy(features[:15], labels[:15], features[15:], labels[15:], k=5)
         ```
     """
+    sets = train_features, train_labels, test_features, test_labels
+    (accuracies,) = knn_accuracies(*sets, _one("k", k), _one("temperature", temperature)).values()
+    return accuracies
+
+
+def knn_accuracies(
+    train_features, train_labels, test_features, test_labels, ks, temperatures=(0.07,)
+):
+    """Votes as `knn_accuracy` does, with several numbers of neighbors and several temperatures.
+
+    The neighbors are searched once.
+
+    Args:
+        train_features: Floats (N, D); normalized inside, like the others.
+        train_labels: Labels (N,), any integers or strings.
+        test_features: Floats (M, D).
+        test_labels: Labels (M,).
+        ks: Numbers of neighbors that vote, each at most N.
+        temperatures: Temperatures of the votes.
+
+    Returns:
+        Dict of `(k, temperature)` to `(top1, top5)`.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Example:
+        ```python
+        features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+        sets = features[:15], labels[:15], features[15:], labels[15:]
+        ka.evaluation.knn_accuracies(*sets, ks=(1, 5), temperatures=(0.07, 0.2))
+        ```
+    """
     train = _normalized("train_features", train_features)
     test = _normalized("test_features", test_features)
     train_labels = check_labels("train_labels", train_labels, len(train))
@@ -52,11 +86,11 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, k, te
             "Expected `train_features` and `test_features` of one size. Received: "
             f"shapes {train.shape} and {test.shape}"
         )
-    k = _check_vote(k, temperature, len(train))
+    ks, temperatures = _check_votes(ks, temperatures, len(train))
     classes, train_classes = np.unique(train_labels, return_inverse=True)
     test_classes = _class_numbers(classes, test_labels)
-    chunks = _nearest(train, test, k)
-    return _accuracies(chunks, train_classes, test_classes, len(classes), temperature)
+    chunks = _nearest(train, test, max(ks))
+    return _accuracies(chunks, train_classes, test_classes, len(classes), ks, temperatures)
 
 
 def leave_one_out_accuracy(features, labels, k, temperature=0.07):
@@ -82,6 +116,32 @@ def leave_one_out_accuracy(features, labels, k, temperature=0.07):
         ka.evaluation.leave_one_out_accuracy(features, labels, k=5)
         ```
     """
+    votes = _one("k", k), _one("temperature", temperature)
+    (accuracies,) = leave_one_out_accuracies(features, labels, *votes).values()
+    return accuracies
+
+
+def leave_one_out_accuracies(features, labels, ks, temperatures=(0.07,)):
+    """Votes as `leave_one_out_accuracy` does, with several `k` and temperatures at once.
+
+    Args:
+        features: Floats (N, D); normalized inside.
+        labels: Labels (N,), any integers or strings.
+        ks: Numbers of neighbors that vote, each at most N - 1.
+        temperatures: Temperatures of the votes.
+
+    Returns:
+        Dict of `(k, temperature)` to `(top1, top5)`.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Example:
+        ```python
+        features, labels = np.random.default_rng(0).normal(size=(20, 8)), np.arange(20) % 2
+        ka.evaluation.leave_one_out_accuracies(features, labels, ks=(1, 5))
+        ```
+    """
     features = _normalized("features", features)
     labels = check_labels("labels", labels, len(features))
     if len(features) < 2:
@@ -89,10 +149,10 @@ def leave_one_out_accuracy(features, labels, k, temperature=0.07):
             "Expected `features` of at least two images, of which one votes for the other. "
             f"Received: features.shape={features.shape}"
         )
-    k = _check_vote(k, temperature, len(features) - 1)
+    ks, temperatures = _check_votes(ks, temperatures, len(features) - 1)
     names, classes = np.unique(labels, return_inverse=True)
-    chunks = _nearest(features, features, k, leave_out_self=True)
-    return _accuracies(chunks, classes, classes, len(names), temperature)
+    chunks = _nearest(features, features, max(ks), leave_out_self=True)
+    return _accuracies(chunks, classes, classes, len(names), ks, temperatures)
 
 
 def _normalized(name, features):
@@ -112,16 +172,25 @@ def _normalized(name, features):
     return l2_normalize(features / np.where(largest > 0, largest, 1)).numpy()
 
 
-def _check_vote(k, temperature, num_voters):
-    """Returns `k` as an int, if so many images can vote."""
-    k = check_integer("k", k)
-    if k > num_voters:
+def _one(name, value):
+    """One number as a list, once it is known to be one."""
+    return [check_integer(name, value) if name == "k" else check_number(name, value, above=0)]
+
+
+def _check_votes(ks, temperatures, num_voters):
+    """Returns the numbers of voters as integers, if so many can vote, and the temperatures."""
+    for name, values in (("ks", ks), ("temperatures", temperatures)):
+        if not isinstance(values, list | tuple | np.ndarray) or not len(values):
+            raise ValueError(
+                f"Expected `{name}` to be a list of positive numbers. Received: {name}={values!r}"
+            )
+    ks = [check_integer("ks", k) for k in ks]
+    if max(ks) > num_voters:
         raise ValueError(
             f"Expected `k` to be at most {num_voters}, the number of images that can vote. "
-            f"Received: k={k}. Lower `k`, or give more training images."
+            f"Received: k={max(ks)}. Lower `k`, or give more training images."
         )
-    check_number("temperature", temperature, above=0)
-    return k
+    return ks, [check_number("temperatures", value, above=0) for value in temperatures]
 
 
 def _class_numbers(classes, labels):
@@ -130,14 +199,17 @@ def _class_numbers(classes, labels):
     return np.where(classes[places] == labels, places, -1)
 
 
-def _accuracies(chunks, train_classes, test_classes, num_classes, temperature):
-    """Top-1 and top-5 accuracy from `_nearest`."""
-    ranks = [
-        _ranks(_votes(cosines, train_classes[ids], num_classes, temperature), test_classes[rows])
-        for rows, ids, cosines in chunks
-    ]
-    ranks = np.concatenate(ranks)
-    return float(np.mean(ranks < 1)), float(np.mean(ranks < 5))
+def _accuracies(chunks, train_classes, test_classes, num_classes, ks, temperatures):
+    """Top-1 and top-5 accuracy from `_nearest`, by number of voters and temperature."""
+    votes = list(itertools.product(ks, temperatures))
+    ranks = {vote: [] for vote in votes}
+    for rows, ids, cosines in chunks:
+        classes, targets = train_classes[ids], test_classes[rows]
+        for k, temperature in votes:
+            counted = _votes(cosines[:, :k], classes[:, :k], num_classes, temperature)
+            ranks[k, temperature].append(_ranks(counted, targets))
+    shares = {vote: np.concatenate(parts) for vote, parts in ranks.items()}
+    return {vote: (float(np.mean(r < 1)), float(np.mean(r < 5))) for vote, r in shares.items()}
 
 
 def _nearest(train, test, k, leave_out_self=False):

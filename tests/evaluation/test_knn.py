@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from keras_adasim.evaluation import knn
-from keras_adasim.evaluation.knn import knn_accuracy, leave_one_out_accuracy
+from keras_adasim.evaluation.knn import (
+    knn_accuracies,
+    knn_accuracy,
+    leave_one_out_accuracies,
+    leave_one_out_accuracy,
+)
 
 
 def _one_by_one(train, train_labels, test, test_labels, k, temperature):
@@ -59,6 +64,31 @@ def test_chunks_make_no_difference(monkeypatch):
     whole = knn_accuracy(train, labels, test, test_labels, 5)
     monkeypatch.setattr(knn, "CHUNK", 7 * 60)
     assert knn_accuracy(train, labels, test, test_labels, 5) == whole
+
+
+def test_several_votes_are_those_one_by_one(monkeypatch):
+    """One search for all, in which the neighbors are looked for once."""
+    train, labels = _random()
+    test, test_labels = _random(1, 40)
+    searches = []
+    search = knn._nearest
+    monkeypatch.setattr(
+        knn, "_nearest", lambda *args, **kw: searches.append(1) or search(*args, **kw)
+    )
+    votes = [5, 1, 20], [0.07, 1.0]
+    found = knn_accuracies(train, labels, test, test_labels, *votes)
+    alone = leave_one_out_accuracies(train, labels, *votes)
+    assert len(searches) == 2
+    assert list(found) == [(5, 0.07), (5, 1.0), (1, 0.07), (1, 1.0), (20, 0.07), (20, 1.0)]
+    for vote, accuracies in found.items():
+        assert accuracies == knn_accuracy(train, labels, test, test_labels, *vote)
+        assert alone[vote] == leave_one_out_accuracy(train, labels, *vote)
+    with pytest.raises(ValueError, match=r"`ks` to be a list of positive numbers.*ks=\[\]"):
+        knn_accuracies(train, labels, test, test_labels, [])
+    with pytest.raises(ValueError, match=r"`temperatures` to be a positive number.*=0"):
+        knn_accuracies(train, labels, test, test_labels, [1], [0.1, 0])
+    with pytest.raises(ValueError, match=r"`k` to be at most 60.*k=61"):
+        knn_accuracies(train, labels, test, test_labels, [1, 61])
 
 
 def test_length_of_features_does_not_matter():
