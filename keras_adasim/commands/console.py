@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
     "knn": "nearest-neighbor accuracy of features on labeled images",
+    "few_labels": "accuracy of frozen features with few labels, by logistic regression",
     "embed": "write the features of a folder of images to a file",
 }
 
@@ -43,7 +44,7 @@ def main(argv=None):
 
 def overview():
     """All commands, and what their exit status means."""
-    commands = [f"  keras-adasim {name:9} {text}" for name, text in COMMANDS.items()]
+    commands = [f"  keras-adasim {name:10} {text}" for name, text in COMMANDS.items()]
     statuses = [f"  {status:3}  {text}" for status, text in STATUSES.items()]
     return "\n".join(
         [

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -57,6 +58,10 @@ def define(values, several=False):
     flags.DEFINE_integer("seed", 0, "Seed of all draws.", flag_values=values)
 
 
+class Part(data.Subset):
+    """A part of a set whose features are computed, and kept, as a whole."""
+
+
 @dataclasses.dataclass
 class Protocol:
     """A backbone, and where its features and results lie.
@@ -75,33 +80,40 @@ class Protocol:
     out: pathlib.Path | None
     settings: dict
 
-    def features(self, source, what, look=None, took="features"):
-        """Features of all images of a source, from the cache or computed.
+    def features(self, source, what, indices=None, look=None, took="features"):
+        """Features of all images of a source, or of some, from the cache or computed.
 
         Args:
             source: `Source`.
             what: What the images are, for the screen.
+            indices: Integers; only these are computed, unless all are in the cache. None for all.
             look: Function from images to an array that is computed instead of the features.
             took: Name of what it gives.
         """
-        look = look or self.backbone.embed
-        size = self.backbone.image_size
-        self.backbone.prepare(source)
-
-        def compute():
-            with Counting(f"features of {what}", len(source)) as counting:
-
-                def counted(images):
-                    features = np.asarray(look(images))
-                    counting.add(len(features))
-                    return features
-
-                batch_size = self.settings["batch_size"]
-                return embed(source, counted, batch_size, size, center_crop=True)
-
-        transform = {"center_crop": True, "image_size": size, "took": took}
+        if isinstance(source, Part):
+            own = source.indices if indices is None else source.indices[indices]
+            if indices is not None:
+                return self.features(source.source, what, own, look, took)
+            return self.features(source.source, what, None, look, took)[own]
+        transform = {"center_crop": True, "image_size": self.backbone.image_size, "took": took}
         key = feature_key(self.backbone.fingerprint, source, transform)
-        return self.cache.get(key, compute, len(source))
+        if indices is not None and not self.cache.has(key):
+            return self.features(data.Subset(source, indices), what, None, look, took)
+        compute = functools.partial(self._compute, source, what, look or self.backbone.embed)
+        features = self.cache.get(key, compute, len(source))
+        return features if indices is None else features[indices]
+
+    def _compute(self, source, what, look):
+        self.backbone.prepare(source)
+        with Counting(f"features of {what}", len(source)) as counting:
+
+            def counted(images):
+                features = np.asarray(look(images))
+                counting.add(len(features))
+                return features
+
+            batch_size, size = self.settings["batch_size"], self.backbone.image_size
+            return embed(source, counted, batch_size, size, center_crop=True)
 
     def save(self, results, images):
         """Writes the results, the settings and what was judged to `NAME.json`.
@@ -238,7 +250,7 @@ def with_test(train, test, seed):
             "which a part is held out. Received: `data_dir` of one image per class"
         )
     print(f"no test images: {len(held_out)} of {len(train)} images are held out, by seed {seed}")
-    return data.Subset(train, kept), data.Subset(train, held_out)
+    return Part(train, kept), Part(train, held_out)
 
 
 def check_same_channels(source, channels):

@@ -52,6 +52,10 @@ class FeatureCache:
         """The file of a key."""
         return self.folder / f"{key}.npz"
 
+    def has(self, key):
+        """Whether there is a file of that key."""
+        return self.folder is not None and self.path(key).is_file()
+
     def get(self, key, compute, rows):
         """Returns features from the disk, or computes and keeps them.
 
@@ -63,7 +67,7 @@ class FeatureCache:
         Returns:
             float32 array.
         """
-        found = None if self.folder is None else self._read(key, rows)
+        found = self._read(key, rows) if self.has(key) else None
         if found is not None:
             return found
         features = np.asarray(compute(), np.float32)
@@ -73,8 +77,6 @@ class FeatureCache:
 
     def _read(self, key, rows):
         path = self.path(key)
-        if not path.is_file():
-            return None
         try:
             check_unpacked(path)
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -9,41 +9,9 @@ import tensorflow as tf
 
 from keras_adasim.commands import backbone, protocol
 from keras_adasim.commands.backbone import Embedder
+from tests.commands.protocols import mean_color
 from tests.commands.test_console import run
 from tests.pretraining.runs import eagerly, one_block
-
-
-def mean_color(images):
-    return {"features": tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2))}
-
-
-@pytest.fixture
-def embedder(tmp_path, monkeypatch):
-    """The mean of each channel, as what `--backbone=colors` names."""
-    folder = tmp_path / "backbone"
-    folder.mkdir()
-    made = Embedder(mean_color, 8, 3, fingerprint="0123456789abcdef", folder=folder)
-    monkeypatch.setattr(protocol, "load_embedder", lambda identifier: made)
-    return made
-
-
-def color_folder(folder, per_class=6, classes=("blue", "green", "red"), size=8):
-    """Images of which one channel is bright, as PNG files by class; returns the folder."""
-    rng = np.random.default_rng(per_class)
-    for label, name in enumerate(classes):
-        (folder / name).mkdir(parents=True)
-        for i in range(per_class):
-            pixels = rng.integers(0, 60, (size, size, 3))
-            pixels[..., label] += 150
-            keras.utils.save_img(folder / name / f"{i}.png", pixels, scale=False)
-    return folder
-
-
-@pytest.fixture
-def images(tmp_path):
-    color_folder(tmp_path / "images" / "train")
-    color_folder(tmp_path / "images" / "test", per_class=2)
-    return tmp_path / "images"
 
 
 def test_a_table_and_json(embedder, images, tmp_path, capsys):

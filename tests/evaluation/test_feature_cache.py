@@ -50,7 +50,7 @@ def test_a_damaged_file_is_named_and_computed_again(cache, said, damage):
 
 def test_the_folder_stays_within_its_bound(tmp_path, said):
     """Those used longest ago go first; what is too large for all is not kept."""
-    cache = FeatureCache(tmp_path, said.append, most_bytes=700)
+    cache = FeatureCache(tmp_path, said.append, most_bytes=600)
     for time, key in enumerate("abc"):
         cache.get(key, lambda: FEATURES, rows=4)
         if cache.path(key).exists():
