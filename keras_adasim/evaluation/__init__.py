@@ -4,6 +4,7 @@ from keras_adasim.evaluation import (
     feature_cache,
     few_labels,
     label_free,
+    linear,
     neighborhoods,
     splits,
 )
@@ -15,10 +16,12 @@ from keras_adasim.evaluation.knn import (
     leave_one_out_accuracies,
     leave_one_out_accuracy,
 )
+from keras_adasim.evaluation.linear import LinearProbe
 from keras_adasim.evaluation.standard_error import standard_error
 
 __all__ = [
     "FeatureCache",
+    "LinearProbe",
     "embed",
     "feature_cache",
     "few_labels",
@@ -27,6 +30,7 @@ __all__ = [
     "label_free",
     "leave_one_out_accuracies",
     "leave_one_out_accuracy",
+    "linear",
     "neighborhoods",
     "splits",
     "standard_error",
