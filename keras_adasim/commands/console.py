@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
     "knn": "nearest-neighbor accuracy of features on labeled images",
+    "linear": "accuracy of linear classifiers on frozen features, the best of a sweep",
     "few_labels": "accuracy of frozen features with few labels, by logistic regression",
     "embed": "write the features of a folder of images to a file",
 }

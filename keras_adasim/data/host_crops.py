@@ -44,6 +44,21 @@ class HostCrops:
         (second,) = self._cut(partner, draws, [1])
         return (first, second, *local)
 
+    def alone(self, index, key):
+        """Cuts the first view of an image without a partner.
+
+        Args:
+            index: Scalar int64 tensor, the image.
+            key: Scalar int64 tensor. The box is a pure function of `key` and `index`.
+
+        Returns:
+            (size, size, C) uint8 tensor.
+        """
+        shape = (1, DRAWS_PER_BOX)
+        draws = tf.random.stateless_uniform(shape, tf.stack([key, index]), alg="philox")
+        (crop,) = self._cut(index, draws, [0])
+        return crop
+
     def _cut(self, index, draws, views):
         return self._source.read_as(
             index,

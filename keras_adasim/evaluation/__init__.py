@@ -8,6 +8,7 @@ from keras_adasim.evaluation import (
     neighborhoods,
     splits,
 )
+from keras_adasim.evaluation.augmented import augmented_batches
 from keras_adasim.evaluation.feature_cache import FeatureCache
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import (
@@ -22,6 +23,7 @@ from keras_adasim.evaluation.standard_error import standard_error
 __all__ = [
     "FeatureCache",
     "LinearProbe",
+    "augmented_batches",
     "embed",
     "feature_cache",
     "few_labels",

@@ -18,7 +18,7 @@ def embedder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def images(tmp_path):
+def labeled_images(tmp_path):
     """A folder with six training and two test images of three classes."""
     color_folder(tmp_path / "images" / "train")
     color_folder(tmp_path / "images" / "test", per_class=2)

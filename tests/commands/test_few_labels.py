@@ -5,8 +5,8 @@ import json
 from tests.commands.test_console import run
 
 
-def test_a_table_json_and_the_lists_of_images(embedder, images, tmp_path, capsys):
-    flags = ["--backbone=colors", f"--data_dir={images}", f"--out={tmp_path / 'out'}"]
+def test_a_table_json_and_the_lists_of_images(embedder, labeled_images, tmp_path, capsys):
+    flags = ["--backbone=colors", f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}"]
     status, out, err = run(capsys, "few_labels", *flags, "--share=0.2", "--per_class=3")
     assert status == 0, err
     lines = [line.split() for line in out.splitlines()]
@@ -22,9 +22,9 @@ def test_a_table_json_and_the_lists_of_images(embedder, images, tmp_path, capsys
     ]
 
 
-def test_without_a_test_set_a_fifth_is_held_out(embedder, images, capsys):
+def test_without_a_test_set_a_fifth_is_held_out(embedder, labeled_images, capsys):
     """The features of all images are the same that leave-one-out has computed."""
-    flags = ["--backbone=colors", f"--data_dir={images / 'train'}"]
+    flags = ["--backbone=colors", f"--data_dir={labeled_images / 'train'}"]
     assert run(capsys, "knn", *flags, "--k=2")[0] == 0
     status, out, err = run(capsys, "few_labels", *flags, "--per_class=2")
     assert status == 0, err
@@ -33,9 +33,9 @@ def test_without_a_test_set_a_fifth_is_held_out(embedder, images, capsys):
     assert "15 training images, 3 test images" in out
 
 
-def test_refused_in_one_line(embedder, images, capsys):
+def test_refused_in_one_line(embedder, labeled_images, capsys):
     for flag, message in (("--share=1.5", "share=1.5"), ("--per_class=0", "per_class=0")):
-        flags = ["--backbone=colors", f"--data_dir={images}", flag]
+        flags = ["--backbone=colors", f"--data_dir={labeled_images}", flag]
         status, _, err = run(capsys, "few_labels", *flags)
         assert (status, err.count("\n")) == (2, 1)
         assert message in err

@@ -14,8 +14,8 @@ from tests.commands.test_console import run
 from tests.pretraining.runs import eagerly, one_block
 
 
-def test_a_table_and_json(embedder, images, tmp_path, capsys):
-    flags = ["--backbone=colors", f"--data_dir={images}", f"--out={tmp_path / 'out'}"]
+def test_a_table_and_json(embedder, labeled_images, tmp_path, capsys):
+    flags = ["--backbone=colors", f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}"]
     flags += ["--k=3", "--k=1", "--temperature=0.07", "--temperature=0.5"]
     status, out, err = run(capsys, "knn", *flags)
     assert status == 0, err
@@ -40,34 +40,36 @@ def test_a_table_and_json(embedder, images, tmp_path, capsys):
     assert json.loads((tmp_path / "out" / "knn.json").read_text()) == found
 
 
-def test_without_a_test_set_one_is_left_out(embedder, images, capsys):
+def test_without_a_test_set_one_is_left_out(embedder, labeled_images, capsys):
     status, out, err = run(
-        capsys, "knn", "--backbone=colors", f"--data_dir={images / 'train'}", "--k=17"
+        capsys, "knn", "--backbone=colors", f"--data_dir={labeled_images / 'train'}", "--k=17"
     )
     assert status == 0, err
     assert "18 images and no test set: each is classified by all others" in out
     status, _, err = run(
-        capsys, "knn", "--backbone=colors", f"--data_dir={images / 'train'}", "--k=18"
+        capsys, "knn", "--backbone=colors", f"--data_dir={labeled_images / 'train'}", "--k=18"
     )
     assert (status, err.count("\n")) == (2, 1)
     assert "Expected --k from 1 to 17" in err
 
 
-def test_a_part_of_the_images(embedder, images, capsys, monkeypatch):
+def test_a_part_of_the_images(embedder, labeled_images, capsys, monkeypatch):
     monkeypatch.setattr(protocol, "QUICK", 5)
     for flags, counts in (
         (["--limit=9"], "9 training images, 6 test images"),
         (["--quick"], "5 training images, 5 test images"),
         (["--quick", "--limit=9"], "5 training images, 5 test images"),
     ):
-        flags += ["--backbone=colors", f"--data_dir={images}", "--k=2"]
+        flags += ["--backbone=colors", f"--data_dir={labeled_images}", "--k=2"]
         assert counts in run(capsys, "knn", *flags)[1]
 
 
-def test_features_of_a_backbone_without_a_folder_lie_in_out(images, tmp_path, capsys, monkeypatch):
+def test_features_of_a_backbone_without_a_folder_lie_in_out(
+    labeled_images, tmp_path, capsys, monkeypatch
+):
     made = Embedder(mean_color, 8, 3, fingerprint="0123456789abcdef")
     monkeypatch.setattr(protocol, "load_embedder", lambda identifier: made)
-    flags = ["--backbone=colors", f"--data_dir={images}", "--k=2"]
+    flags = ["--backbone=colors", f"--data_dir={labeled_images}", "--k=2"]
     out = run(capsys, "knn", *flags, f"--out={tmp_path / 'out'}")[1]
     assert f"features are kept in {tmp_path / 'out' / 'features'}" in out
     assert len(list((tmp_path / "out" / "features").iterdir())) == 2
@@ -108,11 +110,11 @@ def test_refused_in_one_line(embedder, tmp_path, capsys, names, flags, message):
     assert not list(embedder.folder.iterdir())
 
 
-def test_a_saved_model_of_something_else_is_refused(images, tmp_path, capsys):
+def test_a_saved_model_of_something_else_is_refused(labeled_images, tmp_path, capsys):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "saved_model.pb").write_bytes(b"")
     for name in ("other", "images"):
-        flags = [f"--backbone={tmp_path / name}", f"--data_dir={images}"]
+        flags = [f"--backbone={tmp_path / name}", f"--data_dir={labeled_images}"]
         status, _, err = run(capsys, "knn", *flags)
         assert (status, err.count("\n")) == (2, 1)
         assert str(tmp_path / name) in err
