@@ -16,6 +16,7 @@ COMMANDS = {
     "knn": "nearest-neighbor accuracy of features on labeled images",
     "linear": "accuracy of linear classifiers on frozen features, the best of a sweep",
     "few_labels": "accuracy of frozen features with few labels, by logistic regression",
+    "transfer": "k-NN and logistic regression on several data sets, in one table",
     "embed": "write the features of a folder of images to a file",
 }
 

@@ -75,12 +75,12 @@ def evaluate(protocol, train, test=None, k=(20,), temperatures=(0.07,)):
     return accuracies
 
 
-def check_voters(k, voters):
+def check_voters(k, voters, where=""):
     """Raises ValueError, before minutes of embedding, for a k that would be an error after them."""
     for number in k:
         if not 1 <= number <= voters:
             raise ValueError(
-                f"Expected `k` from 1 to {voters}, the number of images that can vote. "
+                f"Expected `k` from 1 to {voters}, the number of images that can vote{where}. "
                 f"Received: k={number}"
             )
 

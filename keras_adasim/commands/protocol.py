@@ -149,13 +149,14 @@ def told(source):
     }
 
 
-def open_protocol(name, values, integers=()):
+def open_protocol(name, values, integers=(), several=False):
     """Checks the shared flags and loads the backbone.
 
     Args:
         name: Name of the command.
         values: Parsed `flags.FlagValues`.
         integers: Further flags that have to be positive.
+        several: Whether more than one set of images may be named, of both kinds.
 
     Returns:
         A `Protocol`.
@@ -164,7 +165,7 @@ def open_protocol(name, values, integers=()):
     check_integer("seed", values.seed, minimum=0)
     for flag in ("batch_size", *integers):
         check_integer(flag, values[flag].value)
-    if bool(values.data_dir) == bool(values.tfds):
+    if not (values.data_dir or values.tfds) or (values.data_dir and values.tfds and not several):
         raise ValueError(
             "Expected either `data_dir` or `tfds`. Received: "
             f"data_dir={values.data_dir}, tfds={values.tfds}"

@@ -19,6 +19,7 @@ from keras_adasim.evaluation.knn import (
 )
 from keras_adasim.evaluation.linear import LinearProbe
 from keras_adasim.evaluation.standard_error import standard_error
+from keras_adasim.evaluation.transfer import transfer_table
 
 __all__ = [
     "FeatureCache",
@@ -36,4 +37,5 @@ __all__ = [
     "neighborhoods",
     "splits",
     "standard_error",
+    "transfer_table",
 ]
