@@ -6,6 +6,7 @@ from keras_adasim.evaluation import (
     label_free,
     linear,
     neighborhoods,
+    shards,
     splits,
 )
 from keras_adasim.evaluation.augmented import augmented_batches
@@ -35,6 +36,7 @@ __all__ = [
     "leave_one_out_accuracy",
     "linear",
     "neighborhoods",
+    "shards",
     "splits",
     "standard_error",
     "transfer_table",
