@@ -35,7 +35,16 @@ import keras
 import numpy as np
 
 import keras_adasim as ka
-from keras_adasim.commands import convert, embed, export, knn, pretrain
+from keras_adasim.commands import (
+    convert,
+    embed,
+    export,
+    few_labels,
+    knn,
+    linear,
+    pretrain,
+    transfer,
+)
 from keras_adasim.pretraining.settings import SETTINGS
 
 NAN, INF, HUGE = math.nan, math.inf, 2**70
@@ -60,6 +69,8 @@ WRONG = {
     "name": (None, NAN, 3, True, "", [], {}, object()),
     "range": (None, NAN, 0.5, "ab", (), {}, (0.5,), (0.2, 0.4, 0.6), (NAN, 1), ("a", "b"))
     + ((0.9, 0.5), (-0.5, 0.5), (True, True), object()),
+    "positives": (None, NAN, 3, True, "x", [], {}, [NAN], [0], [-1], ["3"], [True], object()),
+    "counts": (None, NAN, 3, True, "x", [], {}, [NAN], [0], [-1], ["3"], [1.5], object()),
     "three numbers": (None, NAN, 0.5, "abc", (), {}, (0.5,), (NAN,) * 3, ("a",) * 3, (INF,) * 3)
     + ((True,) * 3, object()),
     "object": NO_OBJECTS,
@@ -71,16 +82,20 @@ WRONG = {
     "labels": (NAN, 3, "x", [], {}, object(), [0], [[0, 1], [2]], [0.5] * 4, [-1] * 4, [NAN] * 4),
     "some labels": (NAN, 3, "x", [], {}, object(), [0], [[0, 1], [2]], [NAN] * 4),
     "any labels": (None, NAN, 3, "x", [], {}, object(), [0], [[0, 1], [2]], [NAN] * 4),
+    "labels alone": (None, NAN, 3, "x", {}, object(), [[0, 1], [2]], [0.5] * 4, [NAN] * 4),
     "features": (*NO_ARRAYS, np.zeros(4), np.zeros((0, 2)), np.full((4, 2), NAN), [["a", "b"]] * 4),
     "tensor": (*NO_ARRAYS, np.zeros(()), np.zeros((7, 3, 2, 5), np.float32), np.array([["a"]])),
     "tensors": (*NO_ARRAYS, [np.zeros((2, 3))], ["a", "b"]),
     "indices": (None, NAN, 3, "x", {}, object(), [0.5], [99], [-1], [[0]], [NAN], [True]),
     "integers": (None, NAN, 3, "x", {}, object(), [0.5], [[0]], [NAN], [True]),
+    "parts": (NAN, 3, True, "x", [], {}, {"a": 3}, {"a": (0, 9)}, {"a": (1, 1)}, object()),
+    "about": (None, NAN, 3, True, "x", [], object()),
     "records": (*NO_ARRAYS, np.zeros((4, 2, 1)), np.zeros((3, 2)), np.full((4, 2), NAN)),
     "start": (NAN, 3, True, "rank_me", [], object(), {"rank_me": NAN}, {"knn_top1": "x"}),
     "folder": (None, NAN, 3, True, "", "/nowhere/at/all", [], {}, object()),
     "folders": (None, NAN, 3, True, "", "/nowhere/at/all", [], [3], {}, object()),
     "place": (None, NAN, 3, True, "", [], {}, object()),
+    "place or none": (NAN, 3, True, "", [], {}, object()),
     "weights": (None, NAN, 3, True, "", "/nowhere/at/all.npz", [], {}, {"a": 1}, object()),
 }
 # The kind of an argument of that name, wherever it isn't told below.
@@ -506,7 +521,14 @@ def of_evaluation(parts):
     evaluation = ka.evaluation
     features, labels = np.random.default_rng(0).normal(size=(4, 2)), [0, 1, 0, 1]
     both = {"first": features, "second": features}
-    votes = {"labels": "any labels"}
+    four = {"train_features": features, "train_labels": labels}
+    four |= {"test_features": features, "test_labels": labels}
+    counts = {"ks": "counts", "temperatures": "positives"}
+    probe = {"feature_dim": 2, "num_classes": 2, "steps": 3}
+    regression = {"strengths": "positives"}
+    blocks = {"token_dim": "count", "last_blocks": "count", "blocks": "counts", "patches": "switch"}
+    few = evaluation.few_labels
+    votes, alone = {"labels": "any labels"}, {"labels": "labels alone"}
     ids, similarities = np.array([[1, 2]] * 4), np.full((4, 2), 0.5)
     record = {"ids": ids, "similarities": similarities}
     earlier = {"earlier_ids": ids, "earlier_similarities": similarities}
@@ -520,6 +542,67 @@ def of_evaluation(parts):
             evaluation.leave_one_out_accuracy,
             {"features": features, "labels": labels, "k": 2},
             votes,
+        ),
+        Subject(evaluation.knn_accuracies, {**four, "ks": [2]}, counts),
+        Subject(
+            evaluation.leave_one_out_accuracies,
+            {"features": features, "labels": labels, "ks": [2]},
+            {**votes, **counts},
+        ),
+        Subject(
+            few.class_balanced_subset,
+            {"labels": labels, "share": 0.5, "seed": 0},
+            {**alone, "share": "share above 0"},
+        ),
+        Subject(
+            few.subset_per_class,
+            {"labels": labels, "count": 1, "seed": 0},
+            {**alone, "count": "count"},
+        ),
+        Subject(few.logistic_regression, four, regression),
+        Subject(
+            evaluation.splits.stratified_split,
+            {"labels": labels, "share": 0.5},
+            {**alone, "share": "open share"},
+        ),
+        Subject(
+            evaluation.standard_error,
+            {"share": 0.5, "count": 9},
+            {"share": "share", "count": "count"},
+        ),
+        Subject(
+            evaluation.LinearProbe,
+            probe,
+            {"num_classes": "count", "learning_rates": "positives", "parts": "parts"}
+            | {"momentum": "share below 1"},
+        ),
+        Subject(evaluation.linear.parts_of_blocks, {"token_dim": 2, "last_blocks": 2}, blocks),
+        Subject(
+            drained(evaluation.linear.batches_of),
+            {"features": features, "labels": labels},
+            {**votes, "features": "features", "epochs": "count"},
+        ),
+        Subject(
+            drained(evaluation.augmented_batches),
+            {"source": parts.source, "image_size": 4},
+            {"epochs": "count"},
+        ),
+        Subject(
+            evaluation.transfer_table,
+            {"sets": [("a", *four.values())], "k": 2},
+            {"sets": "object"},
+        ),
+        Subject(
+            evaluation.FeatureCache,
+            {"folder": "features"},
+            {"folder": "place or none", "say": "object", "most_bytes": "not negative"},
+        ),
+        Subject(
+            drained(evaluation.shards.write_shards),
+            {"number": 3, "arrays_of": lambda i: {"i": i}, "folder": parts.folder / "shards"}
+            | {"about": {}, "overwrite": True},
+            {"number": "count", "arrays_of": "object", "folder": "place", "about": "about"}
+            | {"shard_size": "count", "form": "choice"},
         ),
         Subject(
             evaluation.embed,
@@ -536,6 +619,16 @@ def of_evaluation(parts):
         ),
         Subject(evaluation.neighborhoods.neighbor_purity, {**record, "labels": labels}, votes),
     ]
+
+
+def drained(generator):
+    """The same, gone through to its end."""
+
+    @functools.wraps(generator)
+    def call(*args, **kwargs):
+        return list(generator(*args, **kwargs))
+
+    return call
 
 
 def of_export(parts):
@@ -734,6 +827,9 @@ def flags_of_others(folder):
     """Those of the other commands."""
     images = f"--data_dir={folder / 'images'}"
     saved, tiny = folder / "export", folder / "weights.npz"
+    shared = {"batch_size": "count", "limit": "count from 0", "seed": "count from 0"}
+    shared |= {"backbone": "folder", "data_dir": "folder", "out": "place"}
+    protocol = [f"--backbone={saved}", images]
     commands = (
         (
             export.main,
@@ -749,15 +845,23 @@ def flags_of_others(folder):
         ),
         (
             knn.main,
-            [f"--backbone={saved}", images, "--k=2"],
-            {"k": "count", "temperature": "positive", "batch_size": "count"}
-            | {"limit": "count from 0", "backbone": "folder", "data_dir": "folder"}
+            [*protocol, "--k=2"],
+            {**shared, "k": "count", "temperature": "positive"}
             | {"train_split": "layers", "test_split": "layers"},
         ),
+        (few_labels.main, protocol, {"share": "share above 0", "per_class": "count"}),
+        (
+            linear.main,
+            [*protocol, "--cached", "--epochs=1"],
+            {"epochs": "count", "learning_rate": "positive", "momentum": "share below 1"}
+            | {"blocks": "count"},
+        ),
+        (transfer.main, [*protocol, "--k=2"], {"k": "count", "temperature": "positive"}),
         (
             embed.main,
             [f"--backbone={saved}", images, f"--out={folder / 'new.npz'}"],
-            {"batch_size": "count", "backbone": "folder", "data_dir": "folder", "out": "place"},
+            {"batch_size": "count", "backbone": "folder", "data_dir": "folder", "out": "place"}
+            | {"shard_size": "count from 0", "format": "choice"},
         ),
     )
     for main, right, kinds in commands:

@@ -151,6 +151,25 @@ def check_per_channel(name, values, channels=None, above=None):
     return numbers
 
 
+def check_each(name, values, check, **bounds):
+    """Returns a list of at least one number, each of which passes a check.
+
+    Args:
+        name: Name of the argument, for the error.
+        values: What came.
+        check: `check_integer` or `check_number`.
+        **bounds: As `check` takes them.
+
+    Raises:
+        ValueError: If `values` is no list, tuple or array, or empty, or a number doesn't pass.
+    """
+    if not isinstance(values, list | tuple | np.ndarray) or not len(values):
+        raise ValueError(
+            f"Expected `{name}` to be a list of numbers, at least one. Received: {name}={values!r}"
+        )
+    return [check(name, value, **bounds) for value in values]
+
+
 def check_strings(name, values):
     """Returns a sequence of strings as a tuple.
 

@@ -7,7 +7,13 @@ import numpy as np
 
 from keras_adasim.evaluation.splits import places_in_class, stratified_split
 from keras_adasim.evaluation.standard_error import standard_error
-from keras_adasim.validation import check_integer, check_labels, check_number, check_numbers
+from keras_adasim.validation import (
+    check_each,
+    check_integer,
+    check_labels,
+    check_number,
+    check_numbers,
+)
 
 # Inverse strengths of the regularization, from strong to weak: each solution starts the next.
 STRENGTHS = tuple(10.0**power for power in range(-5, 3))
@@ -139,7 +145,7 @@ def logistic_regression(
             f"train_features.shape={train.shape}, test_features.shape={test.shape}"
         )
     check_two_classes("train_labels", train_labels)
-    strengths = _checked_strengths(strengths)
+    strengths = sorted(check_each("strengths", strengths, check_number, above=0))
     kept, held_out = stratified_split(train_labels, VALIDATION_SHARE, seed)
     strength, validation = 1.0, None
     if len(held_out):
@@ -212,12 +218,3 @@ def _checked_labels(name, labels, number=None):
     if not len(labels):
         raise ValueError(f"Expected `{name}` of at least one image. Received: {name} of none")
     return labels
-
-
-def _checked_strengths(strengths):
-    if not isinstance(strengths, list | tuple | np.ndarray) or not len(strengths):
-        raise ValueError(
-            "Expected `strengths` to be a list of positive numbers. "
-            f"Received: strengths={strengths!r}"
-        )
-    return sorted(check_number("strengths", value, above=0) for value in strengths)

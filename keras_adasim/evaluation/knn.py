@@ -7,7 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.layers.preprocessing import l2_normalize
-from keras_adasim.validation import check_integer, check_labels, check_number, check_numbers
+from keras_adasim.validation import (
+    check_each,
+    check_integer,
+    check_labels,
+    check_number,
+    check_numbers,
+)
 
 # Similarities held at a time; 64 MiB of float32.
 CHUNK = 2**24
@@ -179,18 +185,13 @@ def _one(name, value):
 
 def _check_votes(ks, temperatures, num_voters):
     """Returns the numbers of voters as integers, if so many can vote, and the temperatures."""
-    for name, values in (("ks", ks), ("temperatures", temperatures)):
-        if not isinstance(values, list | tuple | np.ndarray) or not len(values):
-            raise ValueError(
-                f"Expected `{name}` to be a list of positive numbers. Received: {name}={values!r}"
-            )
-    ks = [check_integer("ks", k) for k in ks]
+    ks = check_each("ks", ks, check_integer)
     if max(ks) > num_voters:
         raise ValueError(
             f"Expected `k` to be at most {num_voters}, the number of images that can vote. "
             f"Received: k={max(ks)}. Lower `k`, or give more training images."
         )
-    return ks, [check_number("temperatures", value, above=0) for value in temperatures]
+    return ks, check_each("temperatures", temperatures, check_number, above=0)
 
 
 def _class_numbers(classes, labels):

@@ -4,7 +4,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_adasim.optimizers import WarmupCosine
-from keras_adasim.validation import check_axes, check_integer, check_labels, check_number
+from keras_adasim.validation import (
+    check_axes,
+    check_each,
+    check_integer,
+    check_labels,
+    check_number,
+    check_numbers,
+    check_switch,
+)
 
 # For batches of 256 images; DINO's own is the second.
 LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
@@ -65,7 +73,8 @@ class LinearProbe:
         self.feature_dim = check_integer("feature_dim", feature_dim)
         self.num_classes = check_integer("num_classes", num_classes, minimum=2)
         self.steps = check_integer("steps", steps)
-        self.learning_rates = _checked_rates(learning_rates)
+        rates = check_each("learning_rates", learning_rates, check_number, above=0)
+        self.learning_rates = tuple(rates)
         self.parts = _checked_parts(parts, feature_dim)
         self.momentum = check_number("momentum", momentum, minimum=0, below=1)
         self._schedule = WarmupCosine(1.0, 0.0, steps)
@@ -209,6 +218,12 @@ def batches_of(features, labels, batch_size=256, epochs=None, seed=0):
         [len(labels) for features, labels in batches]  # [2, 2, 1]
         ```
     """
+    features = check_numbers("features", features)
+    if features.ndim != 2 or not len(features) or not np.isfinite(features).all():
+        raise ValueError(
+            "Expected `features` to be finite numbers of shape (N, F), of at least one image. "
+            f"Received: features of shape {features.shape}"
+        )
     check_integer("batch_size", batch_size)
     labels = check_labels("labels", labels, len(features))
     check_integer("seed", seed, minimum=0)
@@ -247,7 +262,9 @@ def parts_of_blocks(token_dim, last_blocks, blocks=(1, 4), patches=False):
     """
     check_integer("token_dim", token_dim)
     check_integer("last_blocks", last_blocks)
-    taken = sorted({check_integer("blocks", n) for n in blocks if n <= last_blocks})
+    check_switch("patches", patches)
+    taken = check_each("blocks", blocks, check_integer)
+    taken = sorted({n for n in taken if n <= last_blocks})
     if not taken:
         raise ValueError(
             f"Expected `blocks` with a number up to {last_blocks}, the blocks whose class tokens "
@@ -280,15 +297,6 @@ def _right(labels, logits):
     known = (labels >= 0) & (labels < logits.shape[-1])
     met = [tf.reduce_sum(tf.cast((ranks < k) & known[:, None], tf.int32), axis=0) for k in (1, 5)]
     return tf.stack(met, axis=1)
-
-
-def _checked_rates(rates):
-    if not isinstance(rates, list | tuple | np.ndarray) or not len(rates):
-        raise ValueError(
-            "Expected `learning_rates` to be a list of positive numbers. "
-            f"Received: learning_rates={rates!r}"
-        )
-    return tuple(check_number("learning_rates", rate, above=0) for rate in rates)
 
 
 def _checked_parts(parts, feature_dim):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from keras_adasim.files import expand, write_file, written_file
-from keras_adasim.validation import check_choice, check_has, check_integer
+from keras_adasim.validation import check_choice, check_has, check_integer, check_switch
 
 FORMATS = ("npz", "parquet")
 MANIFEST = "embed.json"
@@ -51,6 +51,8 @@ def write_shards(number, arrays_of, folder, about, shard_size=10_000, form="npz"
     folder = expand(folder, "folder")
     check_integer("shard_size", shard_size)
     check_form(form)
+    check_switch("overwrite", overwrite)
+    check_has("about", about, "a dict", "keys")
     about = {**about, "number": number, "shard_size": shard_size, "format": form}
     _begin(folder, about, overwrite)
     for place, start in enumerate(range(0, number, shard_size)):

@@ -1,5 +1,6 @@
 """One table of what frozen features are worth on several data sets."""
 
+import collections.abc
 import dataclasses
 
 from keras_adasim.evaluation.few_labels import logistic_regression
@@ -63,14 +64,17 @@ def transfer_table(sets, k=20, temperature=0.07, seed=0):
     check_integer("k", k)
     check_number("temperature", temperature, above=0)
     check_integer("seed", seed, minimum=0)
-    try:
-        sets = iter(sets)
-    except TypeError:
+    rows = [_row(each, k, temperature, seed) for each in sets] if _is_iterable(sets) else []
+    if not rows:
         raise ValueError(
-            "Expected `sets` to be an iterable of (name, features, labels, features, labels). "
+            "Expected `sets` of at least one (name, features, labels, features, labels). "
             f"Received: sets={sets!r}"
-        ) from None
-    return [_row(each, k, temperature, seed) for each in sets]
+        )
+    return rows
+
+
+def _is_iterable(value):
+    return isinstance(value, collections.abc.Iterable)
 
 
 def _row(each, k, temperature, seed):

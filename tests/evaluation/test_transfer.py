@@ -29,7 +29,7 @@ def test_wrong_arguments_name_the_set():
     with pytest.raises(ValueError, match="k=99") as error:
         transfer_table([("small", *_set(0, 1))], k=99)
     assert error.value.__notes__ == ["That is of the set 'small' of `sets`."]
-    for sets in (3, [3], [("a", 1)]):
+    for sets in (3, [], [3], [("a", 1)]):
         with pytest.raises(ValueError, match="`sets`"):
             transfer_table(sets)
     with pytest.raises(ValueError, match="temperature=0"):
