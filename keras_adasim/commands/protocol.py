@@ -19,7 +19,7 @@ from keras_adasim.evaluation import FeatureCache, embed
 from keras_adasim.evaluation.feature_cache import feature_key, images_fingerprint
 from keras_adasim.evaluation.splits import stratified_split
 from keras_adasim.files import expand, write_file
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, renamed
 
 # Images of each set with --quick, and the share that is held out where there is no test set.
 QUICK = 1000
@@ -217,7 +217,7 @@ def open_images(protocol, data_dir=None, tfds=None):
     if tfds:
         train, test = data.tfds_splits(tfds, flags["tfds_dir"], **splits)
     else:
-        with wanting(protocol.backbone.channels):
+        with wanting(protocol.backbone.channels), renamed(path="data_dir"):
             train, test = data.open_splits(data_dir, protocol.backbone.channels, **splits)
     sources = [source for source in (train, test) if source is not None]
     for source in sources:

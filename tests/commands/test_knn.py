@@ -89,7 +89,7 @@ def _write(folder, *names, array=None):
 @pytest.mark.parametrize(
     ("names", "flags", "message"),
     [
-        ((), [], "nothing of that name"),
+        ((), [], "Expected --data_dir to be a folder with images"),
         (("a.png",), [], "labels"),
         (("cat/a.png", "cat/b.png"), ["--k=1"], "one class"),
         (("cat/a.png", "dog/b.png"), ["--k=0"], "k=0"),
@@ -101,6 +101,7 @@ def _write(folder, *names, array=None):
     ],
 )
 def test_refused_in_one_line(embedder, tmp_path, capsys, names, flags, message):
+    (tmp_path / "a").mkdir()
     array = np.zeros((8, 8, 4), np.uint8) if "cat/a.npy" in names else None
     _write(tmp_path / "a", *names, array=array)
     flags = [flag.format(tmp_path) for flag in flags]
