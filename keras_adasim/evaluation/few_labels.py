@@ -18,6 +18,8 @@ from keras_adasim.validation import (
 # Inverse strengths of the regularization, from strong to weak: each solution starts the next.
 STRENGTHS = tuple(10.0**power for power in range(-5, 3))
 VALIDATION_SHARE = 0.2
+# Products of a step that are too few for several threads.
+SMALL = 10**8
 
 
 def class_balanced_subset(labels, share, seed):
@@ -182,10 +184,15 @@ def _accuracies(train, train_labels, test, test_labels, strengths):
     # Here, because it takes seconds that the other commands need not wait.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
+    # Several threads wait for each other at every product of few rows, fifty times too long where
+    # the machine has other work.
+    products = train.size * len(np.unique(train_labels))
+    threads = threadpool_limits(1 if products < SMALL else None)
     model = LogisticRegression(max_iter=300, warm_start=True)
     accuracies = []
-    with warnings.catch_warnings():
+    with threads, warnings.catch_warnings():
         # Almost without regularization it creeps; what it has then is compared like the others.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for strength in strengths:
