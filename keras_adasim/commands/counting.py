@@ -27,7 +27,7 @@ class Counting:
         return self
 
     def __exit__(self, error, *_):
-        if error is None:
+        if error is None and self._done:
             self._print(f"{self.what}: {self._done} {self.unit}, {self._rate():.0f} a second\n")
 
     def add(self, number):

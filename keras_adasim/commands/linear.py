@@ -46,7 +46,7 @@ def define_flags(values):
     ):
         kind = flags.DEFINE_multi_float if isinstance(default, list) else flags.DEFINE_float
         kind(name, default, text, flag_values=values)
-    text = f"Passes over the training images; {QUICK_EPOCHS} at most with --quick."
+    text = f"Passes over the training images; {QUICK_EPOCHS} at most with --quick, if not --cached."
     flags.DEFINE_integer("epochs", 100, text, flag_values=values)
     text = "Of how many last blocks the class tokens are joined. Several times for several."
     flags.DEFINE_multi_integer("blocks", [1, 4], text, flag_values=values)
@@ -137,7 +137,8 @@ def evaluate(protocol, train, test):
         if cached is not None
         else protocol.features(train, "the validation images", held_out, look, look.took)
     )
-    epochs = min(flags["epochs"], QUICK_EPOCHS) if flags["quick"] else flags["epochs"]
+    shortened = flags["quick"] and cached is None
+    epochs = min(flags["epochs"], QUICK_EPOCHS) if shortened else flags["epochs"]
     steps = epochs * math.ceil(len(kept) / flags["batch_size"])
     rates = [rate * flags["batch_size"] / 256 for rate in flags["learning_rate"]]
     probe = LinearProbe(

@@ -15,7 +15,7 @@ from tests.commands.test_console import run
 FLAGS = ["--epochs=12", "--batch_size=6", "--learning_rate=0.00001", "--learning_rate=0.1"]
 
 
-@pytest.mark.parametrize("how", ["--cached", "--nocached"])
+@pytest.mark.parametrize("how", ["--cached", pytest.param("--nocached", marks=pytest.mark.slow)])
 def test_colors_are_told_apart(embedder, labeled_images, tmp_path, capsys, how):
     flags = [f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}", how, *FLAGS]
     status, out, err = run(capsys, "linear", "--backbone=colors", *flags)
@@ -56,6 +56,7 @@ def test_what_the_classifiers_see(transformer):
     assert alone.parts(6) == {"2 blocks": (0, 6)}
 
 
+@pytest.mark.slow
 def test_a_table_with_all_parts(transformer, labeled_images, capsys, monkeypatch):
     monkeypatch.setattr(protocol, "load_embedder", lambda identifier: transformer)
     flags = [f"--data_dir={labeled_images}", "--cached", "--blocks=1", "--blocks=2", *FLAGS]
