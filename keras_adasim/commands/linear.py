@@ -139,7 +139,9 @@ def evaluate(protocol, train, test):
     )
     shortened = flags["quick"] and cached is None
     epochs = min(flags["epochs"], QUICK_EPOCHS) if shortened else flags["epochs"]
-    steps = epochs * math.ceil(len(kept) / flags["batch_size"])
+    # Batches of crops go over the end of an epoch.
+    passes, images = (epochs, len(kept)) if flags["cached"] else (1, epochs * len(kept))
+    steps = passes * math.ceil(images / flags["batch_size"])
     rates = [rate * flags["batch_size"] / 256 for rate in flags["learning_rate"]]
     probe = LinearProbe(
         tests.shape[1],

@@ -14,7 +14,7 @@ SCALE = (0.08, 1.0)
 def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0):
     """Batches of random resized crops, half of them flipped, all images once in every epoch.
 
-    A batch ends with its epoch, so that the last of each may be smaller.
+    A batch may go over the end of an epoch; the last one of all may be smaller.
 
     Args:
         source: `Source` of labeled images.
@@ -48,14 +48,16 @@ def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0):
         crop = cut.alone(index, key)
         return tf.cond(draw < 0.5, lambda: crop, lambda: crop[:, ::-1]), labels[index]
 
-    def epoch_of(epoch):
+    def indices_of(epoch):
         key, order = tf.numpy_function(draw_order, [epoch], (tf.int64, tf.int64))
         indices = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(order, (None,)))
-        views = indices.map(lambda index: (index, tf.ensure_shape(key, ())))
-        return views.map(view, tf.data.AUTOTUNE, deterministic=True).batch(batch_size)
+        return indices.map(lambda index: (index, tf.ensure_shape(key, ())))
 
     def draw_order(epoch):
         rng = np.random.default_rng([seed, int(epoch)])
         return rng.integers(2**62, dtype=np.int64), rng.permutation(len(labels))
 
-    return tf.data.Dataset.range(check_integer("epochs", epochs)).flat_map(epoch_of).prefetch(2)
+    # One parallel pipeline for all epochs: to begin one takes longer than a small epoch.
+    indices = tf.data.Dataset.range(check_integer("epochs", epochs)).flat_map(indices_of)
+    views = indices.map(view, tf.data.AUTOTUNE, deterministic=True)
+    return views.batch(batch_size).prefetch(2)
