@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from keras_adasim.validation import check_integer, check_number, check_numbers
+from keras_adasim.validation import check_booleans, check_integer, check_number, check_numbers
 
 SMALLEST_EIGENVALUE = 1e-5
 
@@ -53,16 +53,16 @@ def micro_average_precision(scores, is_match, num_matches=None):
 
 
 def _checked_pairs(scores, is_match):
-    scores, is_match = check_numbers("scores", scores), np.asarray(is_match)
+    scores, is_match = check_numbers("scores", scores), check_booleans("is_match", is_match, 1)
     if scores.ndim != 1 or not np.isfinite(scores).all():
         raise ValueError(
             "Expected `scores` to be a vector of finite numbers. "
             f"Received: scores of shape {scores.shape}"
         )
-    if is_match.shape != scores.shape or is_match.dtype != bool:
+    if is_match.shape != scores.shape:
         raise ValueError(
-            f"Expected `is_match` to be {len(scores)} booleans. "
-            f"Received: is_match of shape {is_match.shape} and dtype {is_match.dtype}"
+            "Expected `scores` and `is_match` of as many pairs. "
+            f"Received: {len(scores)} scores, {len(is_match)} booleans"
         )
     return scores, is_match
 

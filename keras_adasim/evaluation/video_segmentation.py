@@ -9,7 +9,7 @@ from skimage.morphology import isotropic_dilation
 
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.pairing.validation import check_integers
-from keras_adasim.validation import check_integer, check_number, check_numbers
+from keras_adasim.validation import check_booleans, check_integer, check_number, check_numbers
 
 TOLERANCE = 0.008
 
@@ -76,17 +76,11 @@ def boundary_f(mask, truth):
 
 
 def _checked_masks(mask, truth):
-    mask, truth = np.asarray(mask), np.asarray(truth)
-    for name, each in (("mask", mask), ("truth", truth)):
-        if each.ndim != 2 or not each.size or each.dtype != bool:
-            raise ValueError(
-                f"Expected `{name}` to be booleans of shape (height, width). Received: {name} of "
-                f"shape {each.shape} and dtype {each.dtype}. Compare label maps with one label."
-            )
-    if mask.shape != truth.shape:
+    mask, truth = check_booleans("mask", mask, 2), check_booleans("truth", truth, 2)
+    if mask.shape != truth.shape or not mask.size:
         raise ValueError(
-            f"Expected `mask` of the shape of `truth`, {truth.shape}. "
-            f"Received: mask.shape={mask.shape}"
+            "Expected `mask` and `truth` of one shape, of at least one pixel. "
+            f"Received: mask.shape={mask.shape}, truth.shape={truth.shape}"
         )
     return mask, truth
 
