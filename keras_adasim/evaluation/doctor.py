@@ -1,0 +1,214 @@
+"""What features and small images tell of a data set: near-duplicates, leaks, outliers.
+
+Where a number is compared with a threshold, the threshold follows from the images: it lies where
+less than one image, or pair, of so many would be expected, and is returned to be shown.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from keras_adasim.evaluation.image_details import detail_similarity
+from keras_adasim.evaluation.neighbor_search import find_neighbors
+from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.pairing.validation import check_integers
+from keras_adasim.validation import check_integer, check_number, check_numbers
+
+# Pairs drawn to see how alike two images are by chance.
+DRAWN = 20_000
+# Below it, half of the details in common, no pair is called a duplicate.
+LOWEST_THRESHOLD = 0.5
+# Color levels that an image of one color may span, as JPEG leaves some.
+ONE_COLOR = 8
+
+
+class Duplicates(NamedTuple):
+    """Near-duplicates of N images.
+
+    Attributes:
+        pairs: (m, 2) int64 array, the smaller index first, most similar first.
+        similarities: (m,) float32 array, those of the pairs.
+        clusters: List of sorted int64 arrays, the images that belong together by pairs, the one
+            with the smallest index first.
+        threshold: Float. Pairs from it on are near-duplicates.
+        chance: Float. Median similarity of two images drawn by chance.
+        expected: Float. How many pairs above the threshold chance would give.
+    """
+
+    pairs: np.ndarray
+    similarities: np.ndarray
+    clusters: list
+    threshold: float
+    chance: float
+    expected: float
+
+
+def near_duplicates(features, gray, k=10, expected=0.01, seed=0):
+    """Finds images that are copies of each other, also if shifted, resized or encoded again.
+
+    Each image is compared in its details with the k images of the nearest features, since
+    features alone can't tell two copies from two images of one kind of thing. How alike two images
+    are by chance, pairs drawn at random show. With z = artanh(similarity), the upper tail of their
+    distribution is taken to fall exponentially, as it does from the 90th to the 99th percentile;
+    the threshold is where `expected` of all N (N - 1) / 2 pairs would lie above it.
+
+    Args:
+        features: Floats (N, D), N >= 2; normalized inside.
+        gray: uint8 (N, 32, 32), small versions of the images, of
+            `image_details.small_images`.
+        k: Number of neighbors that an image is compared with, or all where there are fewer.
+        expected: How many pairs may be above the threshold by chance.
+        seed: Seed of the pairs that are drawn.
+
+    Returns:
+        `Duplicates`.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Example:
+        ```python
+        rng = np.random.default_rng(0)
+        gray, features = rng.integers(0, 256, (30, 32, 32), np.uint8), rng.normal(size=(30, 8))
+        gray[29], features[29] = gray[4], features[4]
+        ka.evaluation.doctor.near_duplicates(features, gray).clusters  # [array([4, 29])]
+        ```
+    """
+    features = _normalized(features)
+    gray = check_integers("gray", gray, (len(features), 32, 32), 256)
+    check_integer("k", k)
+    check_number("expected", expected, above=0)
+    check_integer("seed", seed, minimum=0)
+    number = len(features)
+    pairs = _candidates(features, min(k, number - 1))
+    similarities = detail_similarity(gray, pairs)
+    by_chance = detail_similarity(gray, _drawn_pairs(number, seed))
+    threshold = _threshold(by_chance, expected / (number * (number - 1) / 2))
+    order = np.argsort(-similarities, kind="stable")
+    order = order[similarities[order] >= threshold]
+    pairs, similarities = pairs[order], similarities[order]
+    clusters = connected(pairs, number)
+    median = float(np.median(by_chance))
+    return Duplicates(pairs, similarities, clusters, threshold, median, float(expected))
+
+
+def connected(pairs, number):
+    """Groups what pairs connect.
+
+    Args:
+        pairs: Integers (m, 2).
+        number: How many there are in all.
+
+    Returns:
+        List of sorted int64 arrays of at least two, by their smallest member.
+    """
+    pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
+    ones = np.ones(len(pairs), bool)
+    graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(number, number))
+    _, groups = connected_components(graph, directed=False)
+    members = np.unique(pairs)
+    members = members[np.argsort(groups[members], kind="stable")]
+    starts = np.flatnonzero(np.diff(groups[members])) + 1
+    clusters = np.split(members, starts) if len(members) else []
+    return sorted(clusters, key=lambda cluster: cluster[0])
+
+
+class Outliers(NamedTuple):
+    """Images that are unlike all others.
+
+    Attributes:
+        indices: (n,) int64 array, the farthest first.
+        distances: (N,) float32 array, mean cosine distance of every image to its neighbors.
+        threshold: Float. Images above it are outliers.
+        median: Float. Median of the distances.
+        expected: Float. How many images above the threshold chance would give.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+    threshold: float
+    median: float
+    expected: float
+
+
+def outliers(features, k=10, expected=0.1):
+    """Finds images whose neighbors are far away.
+
+    The distances of most images set the threshold: their upper half is taken to fall
+    exponentially, as it does from the median to the 90th percentile, so that up to a tenth may be
+    outliers; the threshold is where `expected` of N images would lie above it.
+
+    Args:
+        features: Floats (N, D), N >= 2; normalized inside.
+        k: Number of neighbors whose mean distance counts, or all where there are fewer.
+        expected: How many images may be above the threshold by chance.
+
+    Returns:
+        `Outliers`.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Example:
+        ```python
+        features = np.random.default_rng(0).normal(size=(50, 4)) + 5
+        features[7] *= -1
+        ka.evaluation.doctor.outliers(features).indices  # [7]
+        ```
+    """
+    features = _normalized(features)
+    check_integer("k", k)
+    check_number("expected", expected, above=0)
+    number = len(features)
+    _, cosines = find_neighbors(features, features, min(k, number - 1), leave_out_self=True)
+    distances = np.maximum(1 - cosines.mean(axis=1), 0)
+    median, high = np.quantile(distances, [0.5, 0.9])
+    threshold = _tail(median, high, 0.5, 0.1, expected / number)
+    indices = np.flatnonzero(distances > threshold)
+    indices = indices[np.argsort(-distances[indices], kind="stable")]
+    return Outliers(indices, distances, float(threshold), float(median), float(expected))
+
+
+def one_color(span, levels=ONE_COLOR):
+    """Indices of images of one color: (n,) levels that they span -> int64 array."""
+    return np.flatnonzero(check_integers("span", span, (None,), 256) <= levels)
+
+
+def _normalized(features):
+    features = check_numbers("features", features).astype(np.float32)
+    if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
+        raise ValueError(
+            "Expected `features` to be finite numbers of shape (images, size), of at least two "
+            f"images. Received: features of shape {features.shape}"
+        )
+    return l2_normalize(features).numpy()
+
+
+def _candidates(features, k):
+    """Pairs (m, 2) of each image with its neighbors, the smaller index first, each once."""
+    ids, _ = find_neighbors(features, features, k, leave_out_self=True)
+    pairs = np.stack([np.repeat(np.arange(len(ids)), k), ids.ravel()], axis=1)
+    return np.unique(np.sort(pairs, axis=1), axis=0)
+
+
+def _drawn_pairs(number, seed):
+    """Pairs (m, 2) of two images each; all of them where they are few."""
+    if number * (number - 1) // 2 <= DRAWN:
+        return np.stack(np.triu_indices(number, 1), axis=1)
+    first, step = np.random.default_rng(seed).integers([0, 1], number, (DRAWN, 2)).T
+    return np.stack([first, (first + step) % number], axis=1)
+
+
+def _threshold(similarities, share):
+    """The similarity that a share of all pairs exceeds, by the tail of those drawn."""
+    z = np.arctanh(np.minimum(similarities.astype(np.float64), 1 - 1e-6))
+    threshold = np.tanh(_tail(*np.quantile(z, [0.9, 0.99]), 0.1, 0.01, share))
+    return float(max(threshold, LOWEST_THRESHOLD))
+
+
+def _tail(low, high, share_above_low, share_above_high, share):
+    """Where a share lies above, by an exponential tail through two points of it."""
+    scale = (high - low) / np.log(share_above_low / share_above_high)
+    return low + scale * np.log(share_above_low / share)

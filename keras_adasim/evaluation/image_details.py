@@ -1,0 +1,114 @@
+"""How alike two images are in their details, wherever they lie a few pixels apart."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_adasim.evaluation.features import embed
+from keras_adasim.pairing.validation import check_integers
+
+# Side of the small images that are compared, and how far one is moved over the other.
+SIDE, REACH = 32, 3
+# Side of the square whose mean is taken from each pixel.
+BLUR = 5
+_IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 2**14, 2**11
+
+
+def small_images(source, batch_size=256, indices=None):
+    """Small gray versions of images, and how many levels their colors span.
+
+    Args:
+        source: N images, as for `embed`.
+        batch_size: Images resized at a time.
+        indices: Integers (n,), the images; None for all.
+
+    Returns:
+        Tuple of uint8 arrays: (n, 32, 32), each image resized as a whole, and (n,), the largest
+        difference between two pixels in one channel.
+
+    Raises:
+        ValueError: If there is no image.
+
+    Example:
+        ```python
+        source = ka.data.ArraySource(np.zeros((6, 8, 8, 3), np.uint8))
+        gray, span = ka.evaluation.image_details.small_images(source)  # (6, 32, 32), zeros (6,)
+        ```
+    """
+    indices = np.arange(len(source)) if indices is None else indices
+    indices = check_integers("indices", indices, (None,), len(source))
+    gray, span = np.zeros((len(indices), SIDE, SIDE), np.uint8), np.zeros(len(indices), np.uint8)
+    for start in range(0, max(1, len(indices)), _IMAGES_AT_ONCE):
+        rows = slice(start, start + _IMAGES_AT_ONCE)
+        found = embed(source, _gray_and_span, batch_size, SIDE, indices=indices[rows])
+        gray[rows] = np.rint(found[:, :-1].reshape(-1, SIDE, SIDE))
+        span[rows] = found[:, -1]
+    return gray, span
+
+
+def _gray_and_span(images):
+    """uint8 (B, 32, 32, C) -> (B, 1025)."""
+    gray = tf.reduce_mean(tf.cast(images, tf.float32), axis=-1)
+    span = tf.reduce_max(images, axis=(1, 2)) - tf.reduce_min(images, axis=(1, 2))
+    span = tf.cast(tf.reduce_max(span, axis=-1, keepdims=True), tf.float32)
+    return tf.concat([tf.reshape(gray, (len(gray), -1)), span], axis=1)
+
+
+def detail_similarity(gray, pairs):
+    """Correlation of the details of pairs of small images, where they fit best.
+
+    Details are what is left of an image without the mean of the 5 x 5 pixels around each. The
+    middle of the first is moved over the second by up to 3 pixels, and the largest correlation
+    counts: near 1 for copies, also shifted, encoded again or changed in brightness; two images of
+    one kind of thing have hardly more than any two.
+
+    Args:
+        gray: uint8 (N, 32, 32), as `small_images` gives them.
+        pairs: Integers (m, 2), two images each.
+
+    Returns:
+        float32 array (m,), from -1 to 1; 0 where one has no details.
+
+    Raises:
+        ValueError: If an argument has another shape or type.
+
+    Example:
+        ```python
+        gray = np.random.default_rng(0).integers(0, 256, (2, 32, 32), np.uint8)
+        gray[1] = np.roll(gray[0], 2, axis=1)
+        ka.evaluation.image_details.detail_similarity(gray, [[0, 1]])  # [1.0], but for rounding
+        ```
+    """
+    gray = check_integers("gray", gray, (None, SIDE, SIDE), 256)
+    pairs = check_integers("pairs", pairs, (None, 2), len(gray))
+    found = np.zeros(len(pairs), np.float32)
+    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+        rows = slice(start, start + _PAIRS_AT_ONCE)
+        first, second = (gray[pairs[rows, side]].astype(np.uint8) for side in (0, 1))
+        found[rows] = _best_correlation(first, second)
+    return found
+
+
+@tf.function(
+    input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8)] * 2,
+)
+def _best_correlation(first, second):
+    middle, whole = _details(first)[:, REACH:-REACH, REACH:-REACH], _details(second)
+    middle -= tf.reduce_mean(middle, axis=(1, 2), keepdims=True)
+    length = tf.sqrt(tf.reduce_sum(middle**2, axis=(1, 2)))
+    side = SIDE - 2 * REACH
+    best = tf.fill(tf.shape(length), -1.0)
+    for top in range(2 * REACH + 1):
+        for left in range(2 * REACH + 1):
+            part = whole[:, top : top + side, left : left + side]
+            mean = tf.reduce_mean(part, axis=(1, 2))
+            square_sum = tf.reduce_sum(part**2, axis=(1, 2)) - side**2 * mean**2
+            product = tf.reduce_sum(middle * part, axis=(1, 2))
+            lengths = length * tf.sqrt(tf.maximum(square_sum, 0))
+            best = tf.maximum(best, tf.math.divide_no_nan(product, lengths))
+    # Rounding of details that aren't there.
+    return tf.where(length < 1, 0.0, tf.clip_by_value(best, -1, 1))
+
+
+def _details(gray):
+    gray = tf.cast(gray, tf.float32)[..., None]
+    return (gray - tf.nn.avg_pool2d(gray, BLUR, 1, "SAME"))[..., 0]
