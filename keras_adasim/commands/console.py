@@ -14,6 +14,7 @@ COMMANDS = {
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
     "knn": "nearest-neighbor accuracy of features on labeled images",
+    "doctor": "near-duplicates, leaks, outliers and bad images of a folder; what to label first",
     "embed": "write the features of a folder of images to a file",
 }
 

@@ -1,17 +1,18 @@
-"""What features and small images tell of a data set: near-duplicates, leaks, outliers.
+"""What features and small images tell of a data set: near-duplicates and outliers.
 
-Where a number is compared with a threshold, the threshold follows from the images: it lies where
-less than one image, or pair, of so many would be expected, and is returned to be shown.
+Every threshold follows from the images, and is returned to be shown.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from sklearn.covariance import MinCovDet
 
-from keras_adasim.evaluation.image_details import detail_similarity
 from keras_adasim.evaluation.neighbor_search import find_neighbors
+from keras_adasim.evaluation.small_images import detail_similarity
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.pairing.validation import check_integers
 from keras_adasim.validation import check_integer, check_number, check_numbers
@@ -20,6 +21,8 @@ from keras_adasim.validation import check_integer, check_number, check_numbers
 DRAWN = 20_000
 # Below it, half of the details in common, no pair is called a duplicate.
 LOWEST_THRESHOLD = 0.5
+# Images that an estimate of how images look is made of.
+FITTED = 10_000
 # Color levels that an image of one color may span, as JPEG leaves some.
 ONE_COLOR = 8
 
@@ -48,17 +51,16 @@ class Duplicates(NamedTuple):
 def near_duplicates(features, gray, k=10, expected=0.01, seed=0):
     """Finds images that are copies of each other, also if shifted, resized or encoded again.
 
-    Each image is compared in its details with the k images of the nearest features, since
-    features alone can't tell two copies from two images of one kind of thing. How alike two images
-    are by chance, pairs drawn at random show. With z = artanh(similarity), the upper tail of their
+    Each image is compared in its details with the k images of the nearest features, and the k of
+    the nearest 8 x 8 pixels, since neither can tell two copies from two images of one kind of
+    thing. How alike two images are by chance, pairs drawn at random show. With z = artanh(similarity), the upper tail of their
     distribution is taken to fall exponentially, as it does from the 90th to the 99th percentile;
     the threshold is where `expected` of all N (N - 1) / 2 pairs would lie above it.
 
     Args:
         features: Floats (N, D), N >= 2; normalized inside.
-        gray: uint8 (N, 32, 32), small versions of the images, of
-            `image_details.small_images`.
-        k: Number of neighbors that an image is compared with, or all where there are fewer.
+        gray: uint8 (N, 32, 32), small versions of the images, of `small_images.small_images`.
+        k: Number of neighbors of either kind, or all where there are fewer.
         expected: How many pairs may be above the threshold by chance.
         seed: Seed of the pairs that are drawn.
 
@@ -82,7 +84,9 @@ def near_duplicates(features, gray, k=10, expected=0.01, seed=0):
     check_number("expected", expected, above=0)
     check_integer("seed", seed, minimum=0)
     number = len(features)
-    pairs = _candidates(features, min(k, number - 1))
+    k = min(k, number - 1)
+    pairs = [_neighbor_pairs(rows, k) for rows in (features, _coarse(gray))]
+    pairs = np.unique(np.concatenate(pairs), axis=0)
     similarities = detail_similarity(gray, pairs)
     by_chance = detail_similarity(gray, _drawn_pairs(number, seed))
     threshold = _threshold(by_chance, expected / (number * (number - 1) / 2))
@@ -120,30 +124,27 @@ class Outliers(NamedTuple):
 
     Attributes:
         indices: (n,) int64 array, the farthest first.
-        distances: (N,) float32 array, mean cosine distance of every image to its neighbors.
+        distances: (N,) float array, how far every image is from the others.
         threshold: Float. Images above it are outliers.
         median: Float. Median of the distances.
-        expected: Float. How many images above the threshold chance would give.
     """
 
     indices: np.ndarray
     distances: np.ndarray
     threshold: float
     median: float
-    expected: float
 
 
-def outliers(features, k=10, expected=0.1):
-    """Finds images whose neighbors are far away.
+def far_from_neighbors(features, k=10, seed=0):
+    """Finds images whose nearest neighbors are as far away as if they were drawn by chance.
 
-    The distances of most images set the threshold: their upper half is taken to fall
-    exponentially, as it does from the median to the 90th percentile, so that up to a tenth may be
-    outliers; the threshold is where `expected` of N images would lie above it.
+    The mean cosine distance to the k nearest images is compared with the distances of pairs drawn
+    at random: an outlier is farther from its neighbors than a quarter of such pairs are apart.
 
     Args:
         features: Floats (N, D), N >= 2; normalized inside.
         k: Number of neighbors whose mean distance counts, or all where there are fewer.
-        expected: How many images may be above the threshold by chance.
+        seed: Seed of the pairs that are drawn.
 
     Returns:
         `Outliers`.
@@ -153,22 +154,84 @@ def outliers(features, k=10, expected=0.1):
 
     Example:
         ```python
-        features = np.random.default_rng(0).normal(size=(50, 4)) + 5
-        features[7] *= -1
-        ka.evaluation.doctor.outliers(features).indices  # [7]
+        features = np.random.default_rng(0).normal(size=(50, 4)) * [9, 9, 1, 1]
+        features[7] = [0, 0, 0, 9]
+        ka.evaluation.doctor.far_from_neighbors(features).indices  # [7]
         ```
     """
     features = _normalized(features)
     check_integer("k", k)
-    check_number("expected", expected, above=0)
+    check_integer("seed", seed, minimum=0)
     number = len(features)
     _, cosines = find_neighbors(features, features, min(k, number - 1), leave_out_self=True)
+    first, second = _drawn_pairs(number, seed).T
+    by_chance = 1 - np.einsum("nd,nd->n", features[first], features[second])
     distances = np.maximum(1 - cosines.mean(axis=1), 0)
+    return _above(distances, np.quantile(by_chance, 0.25))
+
+
+def unlike_in_look(look, expected=2, seed=0):
+    """Finds images that look like no other, such as pages of text among photographs, or noise.
+
+    Features may not tell: a network maps what it has never seen to something that it has. The
+    distance is that of Mahalanobis, from a mean and covariance of nine tenths of the images
+    (minimum covariance determinant), so that the outliers don't hide themselves. The upper half of
+    the distances is taken to fall exponentially, as it does from the median to the 90th
+    percentile; the threshold is where `expected` of N images would lie above it.
+
+    Args:
+        look: Floats (N, d), statistics of how the images look, of `small_images.small_images`.
+        expected: How many images may be above the threshold by chance.
+        seed: Seed of the estimate.
+
+    Returns:
+        `Outliers`, or None of fewer than 10 images for each statistic, which are too few to tell.
+
+    Raises:
+        ValueError: If an argument has another shape, isn't finite or is out of range.
+
+    Reference:
+        - Rousseeuw and Van Driessen, "A Fast Algorithm for the Minimum Covariance Determinant
+          Estimator", Technometrics 1999.
+
+    Example:
+        ```python
+        look = np.random.default_rng(0).normal(size=(100, 2))
+        look[7] = 40
+        ka.evaluation.doctor.unlike_in_look(look).indices  # [7, ...]
+        ```
+    """
+    look = _checked_rows("look", look).astype(np.float64)
+    check_number("expected", expected, above=0)
+    check_integer("seed", seed, minimum=0)
+    look = _independent(look)
+    number, size = look.shape
+    if not size or number < 10 * size:
+        return None
+    sample = np.random.default_rng(seed).permutation(number)[:FITTED]
+    estimate = MinCovDet(support_fraction=0.9, random_state=seed)
+    with warnings.catch_warnings():
+        # It warns of rounding in its own iterations.
+        warnings.simplefilter("ignore")
+        estimate.fit(look[np.sort(sample)])
+    distances = np.sqrt(estimate.mahalanobis(look))
     median, high = np.quantile(distances, [0.5, 0.9])
-    threshold = _tail(median, high, 0.5, 0.1, expected / number)
+    return _above(distances, _tail(median, high, 0.5, 0.1, expected / number))
+
+
+def _above(distances, threshold):
     indices = np.flatnonzero(distances > threshold)
     indices = indices[np.argsort(-distances[indices], kind="stable")]
-    return Outliers(indices, distances, float(threshold), float(median), float(expected))
+    return Outliers(indices, distances, float(threshold), float(np.median(distances)))
+
+
+def _independent(rows):
+    """Rows (N, d) in directions that differ, each with a variance of 1."""
+    rows = rows - rows.mean(axis=0)
+    rows = rows / np.maximum(rows.std(axis=0), 1e-6)
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    kept = values > 1e-4
+    return rows @ vectors[:, kept] / np.sqrt(values[kept])
 
 
 def one_color(span, levels=ONE_COLOR):
@@ -177,20 +240,29 @@ def one_color(span, levels=ONE_COLOR):
 
 
 def _normalized(features):
-    features = check_numbers("features", features).astype(np.float32)
-    if features.ndim != 2 or len(features) < 2 or not np.isfinite(features).all():
+    return l2_normalize(_checked_rows("features", features).astype(np.float32)).numpy()
+
+
+def _checked_rows(name, rows):
+    rows = check_numbers(name, rows)
+    if rows.ndim != 2 or len(rows) < 2 or not rows.size or not np.isfinite(rows).all():
         raise ValueError(
-            "Expected `features` to be finite numbers of shape (images, size), of at least two "
-            f"images. Received: features of shape {features.shape}"
+            f"Expected `{name}` to be finite numbers of shape (images, size), of at least two "
+            f"images. Received: {name} of shape {rows.shape}"
         )
-    return l2_normalize(features).numpy()
+    return rows
 
 
-def _candidates(features, k):
-    """Pairs (m, 2) of each image with its neighbors, the smaller index first, each once."""
-    ids, _ = find_neighbors(features, features, k, leave_out_self=True)
-    pairs = np.stack([np.repeat(np.arange(len(ids)), k), ids.ravel()], axis=1)
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+def _neighbor_pairs(rows, k):
+    """Pairs (m, 2) of each image with its neighbors, the smaller index first."""
+    ids, _ = find_neighbors(rows, rows, k, leave_out_self=True)
+    return np.sort(np.stack([np.repeat(np.arange(len(ids)), k), ids.ravel()], axis=1), axis=1)
+
+
+def _coarse(gray):
+    """Small images as normalized rows of 8 x 8 pixels, without their means."""
+    pixels = gray.reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4), dtype=np.float32).reshape(-1, 64)
+    return l2_normalize(pixels - pixels.mean(axis=1, keepdims=True)).numpy()
 
 
 def _drawn_pairs(number, seed):

@@ -1,4 +1,6 @@
-"""How alike two images are in their details, wherever they lie a few pixels apart."""
+"""Small versions of images: how alike two are in their details, and how each one looks."""
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -6,15 +8,32 @@ import tensorflow as tf
 from keras_adasim.evaluation.features import embed
 from keras_adasim.pairing.validation import check_integers
 
-# Side of the small images that are compared, and how far one is moved over the other.
+# Side of the small images, and how far one is moved over the other.
 SIDE, REACH = 32, 3
 # Side of the square whose mean is taken from each pixel.
 BLUR = 5
+LEVELS = 4
 _IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 2**14, 2**11
 
 
+class SmallImages(NamedTuple):
+    """What small versions of n images tell.
+
+    Attributes:
+        gray: uint8 (n, 32, 32), each image resized as a whole.
+        span: uint8 (n,), the largest difference between two pixels in one channel.
+        look: float32 (n, 16), statistics of how an image looks: logarithms of the mean absolute
+            Haar wavelet coefficients, horizontal, vertical and diagonal, of four octaves, and of
+            the saturation; the 5th, 50th and 95th percentile of the brightness.
+    """
+
+    gray: np.ndarray
+    span: np.ndarray
+    look: np.ndarray
+
+
 def small_images(source, batch_size=256, indices=None):
-    """Small gray versions of images, and how many levels their colors span.
+    """Makes small versions of images.
 
     Args:
         source: N images, as for `embed`.
@@ -22,8 +41,7 @@ def small_images(source, batch_size=256, indices=None):
         indices: Integers (n,), the images; None for all.
 
     Returns:
-        Tuple of uint8 arrays: (n, 32, 32), each image resized as a whole, and (n,), the largest
-        difference between two pixels in one channel.
+        `SmallImages`.
 
     Raises:
         ValueError: If there is no image.
@@ -31,26 +49,44 @@ def small_images(source, batch_size=256, indices=None):
     Example:
         ```python
         source = ka.data.ArraySource(np.zeros((6, 8, 8, 3), np.uint8))
-        gray, span = ka.evaluation.image_details.small_images(source)  # (6, 32, 32), zeros (6,)
+        ka.evaluation.small_images.small_images(source).gray.shape  # (6, 32, 32)
         ```
     """
     indices = np.arange(len(source)) if indices is None else indices
     indices = check_integers("indices", indices, (None,), len(source))
-    gray, span = np.zeros((len(indices), SIDE, SIDE), np.uint8), np.zeros(len(indices), np.uint8)
+    parts = []
     for start in range(0, max(1, len(indices)), _IMAGES_AT_ONCE):
-        rows = slice(start, start + _IMAGES_AT_ONCE)
-        found = embed(source, _gray_and_span, batch_size, SIDE, indices=indices[rows])
-        gray[rows] = np.rint(found[:, :-1].reshape(-1, SIDE, SIDE))
-        span[rows] = found[:, -1]
-    return gray, span
+        rows = indices[start : start + _IMAGES_AT_ONCE]
+        found = embed(source, _flat, batch_size, SIDE, indices=rows)
+        gray, span, look = np.split(found, [SIDE**2, SIDE**2 + 1], axis=1)
+        gray = gray.astype(np.uint8).reshape(-1, SIDE, SIDE)
+        parts.append((gray, span[:, 0].astype(np.uint8), look))
+    return SmallImages(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _gray_and_span(images):
-    """uint8 (B, 32, 32, C) -> (B, 1025)."""
-    gray = tf.reduce_mean(tf.cast(images, tf.float32), axis=-1)
-    span = tf.reduce_max(images, axis=(1, 2)) - tf.reduce_min(images, axis=(1, 2))
-    span = tf.cast(tf.reduce_max(span, axis=-1, keepdims=True), tf.float32)
-    return tf.concat([tf.reshape(gray, (len(gray), -1)), span], axis=1)
+def _flat(images):
+    """uint8 (B, 32, 32, C) -> (B, 1024 + 1 + 16), what `SmallImages` has."""
+    bright = tf.reduce_max(images, axis=(1, 2)) - tf.reduce_min(images, axis=(1, 2))
+    span = tf.cast(tf.reduce_max(bright, axis=-1, keepdims=True), tf.float32)
+    images = tf.cast(images, tf.float32)
+    gray = tf.reduce_mean(images, axis=-1)
+    saturation = tf.reduce_max(images, axis=-1) - tf.reduce_min(images, axis=-1)
+    saturation = tf.math.log1p(tf.reduce_mean(saturation, axis=(1, 2)))[:, None]
+    flat = tf.reshape(gray, (len(gray), -1))
+    ordered = tf.sort(flat, axis=1)
+    places = [round(share * (SIDE**2 - 1)) for share in (0.05, 0.5, 0.95)]
+    brightness = tf.gather(ordered, places, axis=1)
+    return tf.concat([tf.round(flat), span, *_wavelets(gray), saturation, brightness], axis=1)
+
+
+def _wavelets(gray):
+    """Logarithms of mean absolute Haar coefficients, (B, 1) each."""
+    for _ in range(LEVELS):
+        a, b = gray[:, ::2, ::2], gray[:, ::2, 1::2]
+        c, d = gray[:, 1::2, ::2], gray[:, 1::2, 1::2]
+        for difference in (a - b + c - d, a + b - c - d, a - b - c + d):
+            yield tf.math.log1p(tf.reduce_mean(tf.abs(difference) / 2, axis=(1, 2)))[:, None]
+        gray = (a + b + c + d) / 4
 
 
 def detail_similarity(gray, pairs):
@@ -75,7 +111,7 @@ def detail_similarity(gray, pairs):
         ```python
         gray = np.random.default_rng(0).integers(0, 256, (2, 32, 32), np.uint8)
         gray[1] = np.roll(gray[0], 2, axis=1)
-        ka.evaluation.image_details.detail_similarity(gray, [[0, 1]])  # [1.0], but for rounding
+        ka.evaluation.small_images.detail_similarity(gray, [[0, 1]])  # [1.0], but for rounding
         ```
     """
     gray = check_integers("gray", gray, (None, SIDE, SIDE), 256)
