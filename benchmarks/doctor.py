@@ -5,26 +5,40 @@
 
 The first takes 500 training and 100 test images of CIFAR-10 by chance, and plants among them
 
-- 10 duplicates: 4 copied, 3 encoded again at JPEG quality 60, 3 shifted by 2 pixels;
+- 10 duplicates: 4 copied, 3 shifted by 2 pixels, 3 encoded again at JPEG quality 60;
 - 5 leaks: test images that are training images, encoded again at quality 60;
 - 5 outliers: 3 pages of text, 2 of noise;
 - 2 images of one color, and 2 files that are cut off;
 
-then prints a table of what is found. False are the images (of duplicates and leaks: the pairs) that
-were named and not planted. The second measures time and memory for features drawn by chance, with
-0.1 % duplicates among them.
+then prints a table of what is found. False are the pairs and images that were named and not
+planted. The second measures time and memory for features and small images drawn by chance, of which
+0.1 % are copies of others.
 """
 
 import os
 import pathlib
+import resource
 import tempfile
+import time
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from absl import app, flags
 from PIL import Image, ImageDraw
 
+from keras_adasim import data
+from keras_adasim.commands.backbone import load_embedder
+from keras_adasim.commands.doctor import Images, examine
+from keras_adasim.evaluation import diverse_subset, doctor
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("cifar", None, "Folder of CIFAR-10 with train/ and test/.")
+flags.DEFINE_string("backbone", None, "Folder of a run or an export.")
+flags.DEFINE_integer("seeds", 3, "Sets that are planted.")
+flags.DEFINE_integer("images", 0, "Measure with so many images drawn by chance.")
+flags.DEFINE_integer("size", 384, "Size of their features.")
 TEXT = "Features are worth what they tell of images that nobody has labeled. "
 
 
@@ -99,3 +113,72 @@ def page(rng):
 def noise(rng):
     """Noise of all colors, 32 pixels wide."""
     return Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8))
+
+
+def found_of(folder, backbone):
+    """What is found in a folder, as `plant` returns it."""
+    splits = dict(zip(("train", "test"), data.open_splits(folder), strict=True))
+    images = Images(backbone, splits, "full", 256)
+    tables, facts = examine(images)
+    clusters = {}
+    for cluster, _, path in tables["duplicates"]:
+        clusters.setdefault(cluster, []).append(path)
+    leaks = {frozenset(row[1:]) for row in tables["leaks"]}
+    pairs = {frozenset((p[0], other)) for p in clusters.values() for other in p[1:]}
+    found = {"duplicates": pairs - leaks, "leaks": leaks}
+    found["outliers"] = {row[-1] for row in tables["outliers"]}
+    found["one color"] = {row[-1] for row in tables["one_color"]}
+    found["unreadable"] = set(images.unreadable)
+    return found, facts
+
+
+def find_planted():
+    """Prints the table of what is found."""
+    backbone = load_embedder(FLAGS.backbone)
+    print("| seed | planted | number | found | false | threshold |\n|---|---|---|---|---|---|")
+    for seed in range(FLAGS.seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            planted = plant(FLAGS.cifar, pathlib.Path(folder), seed)
+            found, facts = found_of(folder, backbone)
+        for kind, known in planted.items():
+            by = {"duplicates": "duplicates", "outliers": "outliers_by_look"}.get(kind)
+            threshold = f"{facts[by]['threshold']:.3f}" if by else ""
+            hits, false = len(found[kind] & known), len(found[kind] - known)
+            print(
+                f"| {seed} | {kind} | {len(known)} | {hits} | {false} | {threshold} |", flush=True
+            )
+
+
+def measure():
+    """Prints seconds of each part, and the memory at the end."""
+    rng, number = np.random.default_rng(0), FLAGS.images
+    features = rng.normal(size=(number, FLAGS.size)).astype(np.float32)
+    gray = rng.integers(0, 256, (number, 32, 32), np.uint8)
+    copies = number // 1000
+    features[:copies], gray[:copies] = features[-copies:], gray[-copies:]
+    look = rng.normal(size=(number, 16))
+    for name, part in (
+        ("near_duplicates", lambda: doctor.near_duplicates(features, gray)),
+        ("far_from_neighbors", lambda: doctor.far_from_neighbors(features)),
+        ("unlike_in_look", lambda: doctor.unlike_in_look(look)),
+        ("k_center of 1000", lambda: diverse_subset.k_center(features, 1000)),
+    ):
+        start = time.perf_counter()
+        result = part()
+        seconds = time.perf_counter() - start
+        more = f", {len(result.clusters)} of {copies}" if name == "near_duplicates" else ""
+        print(f"{name}: {seconds:.1f} s{more}", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{number} images, {FLAGS.size} features: peak of {peak:.2f} GiB, data included")
+
+
+def main(_):
+    """Measures with parsed flags."""
+    if FLAGS.images:
+        measure()
+    else:
+        find_planted()
+
+
+if __name__ == "__main__":
+    app.run(main)

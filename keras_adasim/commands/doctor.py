@@ -11,6 +11,7 @@ from absl import flags
 from keras_adasim import data
 from keras_adasim.commands.backbone import HELP, load_embedder
 from keras_adasim.commands.running import run
+from keras_adasim.data.listing import printable
 from keras_adasim.data.looking import HOW
 from keras_adasim.evaluation import diverse_subset, doctor, embed
 from keras_adasim.evaluation.small_images import small_images
@@ -82,18 +83,24 @@ def start(values):
             f"training images. Received: num_to_label={values.num_to_label}"
         )
     begin = time.monotonic()
-    unreadable = {p: r for s in sources.values() for p, r in getattr(s, "left_out", {}).items()}
+    left_out = [row for source in sources.values() for row in left_out_of(source)]
     if values.quick:
         sources = {name: some(source) for name, source in sources.items()}
     images = Images(backbone, sources, values.look, values.batch_size)
     tables, facts = examine(images)
-    tables["unreadable"] = sorted((unreadable | images.unreadable).items())
+    tables["unreadable"] = sorted([*left_out, *images.unreadable.items()])
     named = {row[-1] for row in tables["outliers"]}
     chosen = choose(images, named, tables, values.num_to_label, values.choose_by)
     tables["to_label"] = [(images.paths[i],) for i in chosen]
     facts |= {"choose_by": values.choose_by, "seconds": round(time.monotonic() - begin, 1)}
     write(out, tables, facts, values)
     print(*summary(tables, facts), f"tables: {out}", sep="\n", flush=True)
+
+
+def left_out_of(source):
+    """Yields paths and reasons of what is called like an image and can't be read as a file."""
+    for path, reason in getattr(source, "left_out", {}).items():
+        yield printable(source.path / path), reason
 
 
 def some(source):

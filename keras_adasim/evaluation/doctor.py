@@ -53,9 +53,10 @@ def near_duplicates(features, gray, k=10, expected=0.01, seed=0):
 
     Each image is compared in its details with the k images of the nearest features, and the k of
     the nearest 8 x 8 pixels, since neither can tell two copies from two images of one kind of
-    thing. How alike two images are by chance, pairs drawn at random show. With z = artanh(similarity), the upper tail of their
-    distribution is taken to fall exponentially, as it does from the 90th to the 99th percentile;
-    the threshold is where `expected` of all N (N - 1) / 2 pairs would lie above it.
+    thing. How alike two images are by chance, pairs drawn at random show. With
+    z = artanh(similarity), the upper tail of their distribution is taken to fall exponentially, as
+    it does from the 90th to the 99th percentile; the threshold is where `expected` of all
+    N (N - 1) / 2 pairs would lie above it.
 
     Args:
         features: Floats (N, D), N >= 2; normalized inside.

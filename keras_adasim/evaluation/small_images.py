@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy.fft
+import scipy.ndimage
 import tensorflow as tf
 
 from keras_adasim.evaluation.features import embed
@@ -13,7 +15,7 @@ SIDE, REACH = 32, 3
 # Side of the square whose mean is taken from each pixel.
 BLUR = 5
 LEVELS = 4
-_IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 2**14, 2**11
+_IMAGES_AT_ONCE, _PAIRS_AT_ONCE = 2**14, 2**10
 
 
 class SmallImages(NamedTuple):
@@ -64,10 +66,15 @@ def small_images(source, batch_size=256, indices=None):
     return SmallImages(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
+def thumbnails(source, indices, size=64):
+    """Images as small squares: uint8 (n, size, size, C) of those at `indices`."""
+    return embed(source, lambda images: images, image_size=size, indices=indices).astype(np.uint8)
+
+
 def _flat(images):
     """uint8 (B, 32, 32, C) -> (B, 1024 + 1 + 16), what `SmallImages` has."""
-    bright = tf.reduce_max(images, axis=(1, 2)) - tf.reduce_min(images, axis=(1, 2))
-    span = tf.cast(tf.reduce_max(bright, axis=-1, keepdims=True), tf.float32)
+    spans = tf.reduce_max(images, axis=(1, 2)) - tf.reduce_min(images, axis=(1, 2))
+    span = tf.cast(tf.reduce_max(spans, axis=-1, keepdims=True), tf.float32)
     images = tf.cast(images, tf.float32)
     gray = tf.reduce_mean(images, axis=-1)
     saturation = tf.reduce_max(images, axis=-1) - tf.reduce_min(images, axis=-1)
@@ -124,27 +131,34 @@ def detail_similarity(gray, pairs):
     return found
 
 
-@tf.function(
-    input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8)] * 2,
-)
 def _best_correlation(first, second):
-    middle, whole = _details(first)[:, REACH:-REACH, REACH:-REACH], _details(second)
-    middle -= tf.reduce_mean(middle, axis=(1, 2), keepdims=True)
-    length = tf.sqrt(tf.reduce_sum(middle**2, axis=(1, 2)))
-    side = SIDE - 2 * REACH
-    best = tf.fill(tf.shape(length), -1.0)
-    for top in range(2 * REACH + 1):
-        for left in range(2 * REACH + 1):
-            part = whole[:, top : top + side, left : left + side]
-            mean = tf.reduce_mean(part, axis=(1, 2))
-            square_sum = tf.reduce_sum(part**2, axis=(1, 2)) - side**2 * mean**2
-            product = tf.reduce_sum(middle * part, axis=(1, 2))
-            lengths = length * tf.sqrt(tf.maximum(square_sum, 0))
-            best = tf.maximum(best, tf.math.divide_no_nan(product, lengths))
+    """Largest correlation (m,) of the middle of the first with each part of the second."""
+    inner, side = slice(REACH, SIDE - REACH), SIDE - 2 * REACH
+    middle, whole = np.zeros(first.shape, np.float32), _details(second)
+    middle[:, inner, inner] = _details(first)[:, inner, inner]
+    middle[:, inner, inner] -= middle[:, inner, inner].mean(axis=(1, 2), keepdims=True)
+    length = np.sqrt(np.sum(middle**2, axis=(1, 2)))
+    # The middle's correlation with the whole, as a product of spectra; shifts of -REACH to REACH.
+    spectrum = np.conj(scipy.fft.rfft2(middle)) * scipy.fft.rfft2(whole)
+    shifts = np.arange(-REACH, REACH + 1)
+    products = scipy.fft.irfft2(spectrum, s=(SIDE, SIDE))[:, shifts[:, None], shifts]
+    sums = _window_sums(whole, side)
+    squares = _window_sums(whole**2, side) - sums**2 / side**2
+    lengths = length[:, None, None] * np.sqrt(np.maximum(squares, 0))
+    best = np.max(products / np.maximum(lengths, 1e-6), axis=(1, 2))
     # Rounding of details that aren't there.
-    return tf.where(length < 1, 0.0, tf.clip_by_value(best, -1, 1))
+    return np.where(length < 1, 0, np.clip(best, -1, 1))
 
 
 def _details(gray):
-    gray = tf.cast(gray, tf.float32)[..., None]
-    return (gray - tf.nn.avg_pool2d(gray, BLUR, 1, "SAME"))[..., 0]
+    """uint8 (m, 32, 32) -> float32, less the mean of the pixels around each."""
+    gray = gray.astype(np.float32)
+    return gray - scipy.ndimage.uniform_filter(gray, (0, BLUR, BLUR), mode="nearest")
+
+
+def _window_sums(images, side):
+    """Sums over all squares of a side: (m, 32, 32) -> (m, 33 - side, 33 - side)."""
+    total = np.zeros((len(images), SIDE + 1, SIDE + 1))
+    total[:, 1:, 1:] = images.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
+    rows = total[:, side:] - total[:, :-side]
+    return rows[:, :, side:] - rows[:, :, :-side]
