@@ -543,6 +543,7 @@ def of_evaluation(parts):
         ),
         Subject(evaluation.neighborhoods.neighbor_purity, {**record, "labels": labels}, votes),
         *of_other_protocols(),
+        *of_doctor(parts),
     ]
 
 
@@ -594,6 +595,34 @@ def of_other_protocols():
             dense.patch_labels,
             {"masks": masks, "grid": (2, 2), "num_classes": 2},
             {"grid": "ranks"},
+        ),
+    ]
+
+
+def of_doctor(parts):
+    """What is wrong with images, and which to label."""
+    evaluation, rng = ka.evaluation, np.random.default_rng(0)
+    doctor, small, diverse = evaluation.doctor, evaluation.small_images, evaluation.diverse_subset
+    features, gray = rng.normal(size=(20, 2)), rng.integers(0, 256, (20, 32, 32), np.uint8)
+    return [
+        Subject(
+            doctor.near_duplicates,
+            {"features": features, "gray": gray},
+            {"gray": "records", "expected": "positive"},
+        ),
+        Subject(doctor.far_from_neighbors, {"features": features}),
+        Subject(
+            doctor.unlike_in_look,
+            {"look": features},
+            {"look": "features", "expected": "positive"},
+        ),
+        Subject(diverse.k_center, {"features": features, "n": 2}),
+        Subject(diverse.typical, {"features": features, "n": 2}),
+        Subject(small.small_images, {"source": parts.source}),
+        Subject(
+            small.detail_similarity,
+            {"gray": gray, "pairs": [[0, 1]]},
+            {"gray": "records", "pairs": "records"},
         ),
     ]
 

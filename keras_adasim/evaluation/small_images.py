@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_adasim.evaluation.features import embed
 from keras_adasim.pairing.validation import check_integers
+from keras_adasim.validation import check_has
 
 # Side of the small images, and how far one is moved over the other.
 SIDE, REACH = 32, 3
@@ -54,6 +55,7 @@ def small_images(source, batch_size=256, indices=None):
         ka.evaluation.small_images.small_images(source).gray.shape  # (6, 32, 32)
         ```
     """
+    check_has("source", source, "images, with a length", "__len__", "__getitem__")
     indices = np.arange(len(source)) if indices is None else indices
     indices = check_integers("indices", indices, (None,), len(source))
     parts = []
