@@ -92,7 +92,8 @@ def start(values):
     named = {row[-1] for row in tables["outliers"]}
     chosen = choose(images, named, tables, values.num_to_label, values.choose_by)
     tables["to_label"] = [(images.paths[i],) for i in chosen]
-    facts |= {"choose_by": values.choose_by, "seconds": round(time.monotonic() - begin, 1)}
+    facts |= {"num_to_label": values.num_to_label, "choose_by": values.choose_by}
+    facts |= {"seconds": round(time.monotonic() - begin, 1)}
     write(out, tables, facts, values)
     print(*summary(tables, facts), f"tables: {out}", sep="\n", flush=True)
 
@@ -278,7 +279,8 @@ def summary(tables, facts):
         if (key := f"outliers_by_{why}") in facts
     )
     notes["one_color"] = f"spans of at most {doctor.ONE_COLOR} of 255 levels"
-    notes["to_label"] = f"chosen by {facts['choose_by']}" if tables["to_label"] else ""
+    if facts["num_to_label"]:
+        notes["to_label"] = f"of {facts['num_to_label']}, chosen by {facts['choose_by']}"
     lines = [f"{facts['train']} training and {facts['test']} test images, {facts['seconds']:.0f} s"]
     for name, note in notes.items():
         lines.append(f"{name:10}  {len(tables[name]):6}  {note}".rstrip())

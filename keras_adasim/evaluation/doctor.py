@@ -144,7 +144,8 @@ def far_from_neighbors(features, k=10, seed=0):
 
     Args:
         features: Floats (N, D), N >= 2; normalized inside.
-        k: Number of neighbors whose mean distance counts, or all where there are fewer.
+        k: Number of neighbors whose mean distance counts; fewer than 20 k images have one for
+            every 20 of them.
         seed: Seed of the pairs that are drawn.
 
     Returns:
@@ -164,7 +165,8 @@ def far_from_neighbors(features, k=10, seed=0):
     check_integer("k", k)
     check_integer("seed", seed, minimum=0)
     number = len(features)
-    _, cosines = find_neighbors(features, features, min(k, number - 1), leave_out_self=True)
+    k = min(k, max(1, number // 20))
+    _, cosines = find_neighbors(features, features, k, leave_out_self=True)
     first, second = _drawn_pairs(number, seed).T
     by_chance = 1 - np.einsum("nd,nd->n", features[first], features[second])
     distances = np.maximum(1 - cosines.mean(axis=1), 0)
