@@ -60,7 +60,7 @@ def near_duplicates(features, gray, k=10, expected=0.01, seed=0):
 
     Args:
         features: Floats (N, D), N >= 2; normalized inside.
-        gray: uint8 (N, 32, 32), small versions of the images, of `small_images.small_images`.
+        gray: Small versions of the images, uint8 (N, 32, 32), of `small_images.small_images`.
         k: Number of neighbors of either kind, or all where there are fewer.
         expected: How many pairs may be above the threshold by chance.
         seed: Seed of the pairs that are drawn.

@@ -107,7 +107,7 @@ def detail_similarity(gray, pairs):
     one kind of thing have hardly more than any two.
 
     Args:
-        gray: uint8 (N, 32, 32), as `small_images` gives them.
+        gray: Small images, uint8 (N, 32, 32), as `small_images` gives them.
         pairs: Integers (m, 2), two images each.
 
     Returns:
