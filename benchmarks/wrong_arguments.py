@@ -90,6 +90,12 @@ WRONG = {
     "integers": (None, NAN, 3, "x", {}, object(), [0.5], [[0]], [NAN], [True]),
     "parts": (NAN, 3, True, "x", [], {}, {"a": 3}, {"a": (0, 9)}, {"a": (1, 1)}, object()),
     "about": (None, NAN, 3, True, "x", [], object()),
+    "ranks": (None, NAN, 3, "x", {}, object(), [0.5], [[0]], [NAN], [True], [0], [-1]),
+    "lists": (None, NAN, 3, True, [], [1], [[0.5]], [[-1]], ["ab"], object()),
+    "some lists": (NAN, 3, True, [], [1], [[0.5]], [[-1]], ["ab"], object()),
+    "scores": (*NO_ARRAYS, [0.5], [[0.5, 0.1]], [NAN, 0.5], [INF, 0.5], ["a", "b"]),
+    "mask": (*NO_ARRAYS, [[1, 0], [0, 1]], [True], [[True], [True, False]], [["a"]]),
+    "masks": (*NO_ARRAYS, [[[0.5]]], [[1]], [[[-1]]], [[[True]]], np.zeros((3, 0, 4), int)),
     "records": (*NO_ARRAYS, np.zeros((4, 2, 1)), np.zeros((3, 2)), np.full((4, 2), NAN)),
     "start": (NAN, 3, True, "rank_me", [], object(), {"rank_me": NAN}, {"knn_top1": "x"}),
     "folder": (None, NAN, 3, True, "", "/nowhere/at/all", [], {}, object()),
@@ -105,7 +111,7 @@ KINDS = {
     "num_layers predictor_hidden_dim queue_size image_size patch_size embed_dim depth num_heads "
     "channels batch_size steps steps_per_epoch steps_per_execution gradient_accumulation_steps "
     "size global_size local_size k every max_images last_blocks window_size total_images reference "
-    "num_shards n every_steps keep",
+    "num_shards n every_steps keep num_classes memory_size",
     "count from 0": "seed warmup_steps warmup_epochs num_local freeze_last_layer_steps shard "
     "region_start_step num_prefix_tokens epoch",
     "number": "base final start value",
@@ -132,6 +138,7 @@ KINDS = {
     "labels": "labels",
     "any labels": "train_labels test_labels",
     "features": "features train_features test_features",
+    "masks": "masks truths train_masks test_masks",
     "tensor": "student teacher center prediction target query key neighbor",
     "tensors": "student_logits student_features teacher_logits teacher_features sources",
     "indices": "indices",
@@ -618,6 +625,88 @@ def of_evaluation(parts):
             {"images": "indices"},
         ),
         Subject(evaluation.neighborhoods.neighbor_purity, {**record, "labels": labels}, votes),
+        *of_other_protocols(),
+        *of_doctor(parts),
+    ]
+
+
+def of_other_protocols():
+    """Retrieval, copy detection and segmentation."""
+    evaluation, rng = ka.evaluation, np.random.default_rng(0)
+    retrieval, copies = evaluation.retrieval, evaluation.copy_detection
+    video, dense = evaluation.video_segmentation, evaluation.dense
+    mask, masks = rng.uniform(size=(4, 4)) < 0.5, rng.integers(0, 2, (3, 4, 4))
+    frames = rng.normal(size=(3, 2, 2, 4))
+    both = {"mask": mask, "truth": mask}
+    patches = {"train_features": frames, "test_features": frames, "num_classes": 2, "topk": 2}
+    patches |= {"train_masks": masks, "test_masks": masks}
+    return [
+        Subject(
+            retrieval.average_precision,
+            {"ranks": [[0], [1]], "positives": [[1]], "junk": [[]], "kappas": [1]},
+            {"ranks": "records", "positives": "lists", "junk": "some lists", "kappas": "ranks"},
+        ),
+        Subject(
+            copies.micro_average_precision,
+            {"scores": [0.5, 0.1], "is_match": np.array([True, False])},
+            {"scores": "scores", "is_match": "mask", "num_matches": "count"},
+        ),
+        Subject(
+            copies.gem_pool,
+            {"tokens": np.ones((2, 3, 4))},
+            {"tokens": "tensor", "power": "positive", "smallest": "positive"},
+        ),
+        Subject(
+            copies.Whitening,
+            {"distractors": rng.normal(size=(4, 2))},
+            {"distractors": "features", "dim": "count"},
+        ),
+        Subject(video.jaccard, both, dict.fromkeys(both, "mask")),
+        Subject(video.boundary_f, both, dict.fromkeys(both, "mask")),
+        Subject(video.video_scores, {"masks": masks, "truths": masks}),
+        Subject(
+            video.propagate_labels,
+            {"features": frames, "first_mask": masks[0]},
+            {"first_mask": "records"} | {"last_frames": "count from 0", "radius": "count from 0"},
+        ),
+        Subject(
+            dense.patch_retrieval,
+            patches,
+            {"train_features": "tensor", "test_features": "tensor"},
+        ),
+        Subject(
+            dense.patch_labels,
+            {"masks": masks, "grid": (2, 2), "num_classes": 2},
+            {"grid": "ranks"},
+        ),
+    ]
+
+
+def of_doctor(parts):
+    """What is wrong with images, and which to label."""
+    evaluation, rng = ka.evaluation, np.random.default_rng(0)
+    doctor, small, diverse = evaluation.doctor, evaluation.small_images, evaluation.diverse_subset
+    features, gray = rng.normal(size=(20, 2)), rng.integers(0, 256, (20, 32, 32), np.uint8)
+    return [
+        Subject(
+            doctor.near_duplicates,
+            {"features": features, "gray": gray},
+            {"gray": "records", "expected": "positive"},
+        ),
+        Subject(doctor.far_from_neighbors, {"features": features}),
+        Subject(
+            doctor.unlike_in_look,
+            {"look": features},
+            {"look": "features", "expected": "positive"},
+        ),
+        Subject(diverse.k_center, {"features": features, "n": 2}),
+        Subject(diverse.typical, {"features": features, "n": 2}),
+        Subject(small.small_images, {"source": parts.source}),
+        Subject(
+            small.detail_similarity,
+            {"gray": gray, "pairs": [[0, 1]]},
+            {"gray": "records", "pairs": "records"},
+        ),
     ]
 
 

@@ -233,6 +233,29 @@ def check_numbers(name, values):
     return array
 
 
+def check_booleans(name, values, rank):
+    """Returns an array of booleans, if it has so many axes.
+
+    Args:
+        name: Name of the argument, for the error.
+        values: What came.
+        rank: Number of axes.
+
+    Raises:
+        ValueError: If `values` are others; numbers are none, as a label map is no mask.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # Rows of different lengths.
+        array = np.asarray(values, object)
+    if array.ndim != rank or array.dtype != bool:
+        raise ValueError(
+            f"Expected `{name}` to be an array of booleans with {rank} axes. Received: {name} of "
+            f"shape {array.shape} and dtype {array.dtype}. Compare labels with the one that counts."
+        )
+    return array
+
+
 def check_has(name, value, what, *attributes):
     """Returns an object, if it has what it is used for.
 

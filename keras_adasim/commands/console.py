@@ -17,6 +17,7 @@ COMMANDS = {
     "linear": "accuracy of linear classifiers on frozen features, the best of a sweep",
     "few_labels": "accuracy of frozen features with few labels, by logistic regression",
     "transfer": "k-NN and logistic regression on several data sets, in one table",
+    "doctor": "near-duplicates, leaks, outliers and bad images of a folder; what to label first",
     "embed": "write the features of a folder of images to a file",
 }
 

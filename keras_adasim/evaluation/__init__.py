@@ -1,13 +1,20 @@
 """Protocols that judge features: pure functions, whose commands stand in `evaluation/`."""
 
 from keras_adasim.evaluation import (
+    copy_detection,
+    dense,
+    diverse_subset,
+    doctor,
     feature_cache,
     few_labels,
     label_free,
     linear,
     neighborhoods,
+    retrieval,
     shards,
+    small_images,
     splits,
+    video_segmentation,
 )
 from keras_adasim.evaluation.augmented import augmented_batches
 from keras_adasim.evaluation.feature_cache import FeatureCache
@@ -26,6 +33,10 @@ __all__ = [
     "FeatureCache",
     "LinearProbe",
     "augmented_batches",
+    "copy_detection",
+    "dense",
+    "diverse_subset",
+    "doctor",
     "embed",
     "feature_cache",
     "few_labels",
@@ -36,8 +47,11 @@ __all__ = [
     "leave_one_out_accuracy",
     "linear",
     "neighborhoods",
+    "retrieval",
     "shards",
+    "small_images",
     "splits",
     "standard_error",
     "transfer_table",
+    "video_segmentation",
 ]
