@@ -10,6 +10,8 @@ from keras_adasim.validation import check_choice, check_has, check_integer, chec
 CHOICES = ("seed", "just_opened", "churns", "surest")
 # Images that are looked at together, and at most for a choice.
 CHUNK, MOST = 4096, 100_000
+# p_win of another image below which nobody would call a choice sure.
+LEAST = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,8 +165,9 @@ def _scores(how, pairing, earlier, indices):
     ids, probabilities, is_open = pairing.distribution(indices)
     if how == "just_opened":
         is_open &= ~earlier.distribution(indices)[2]
-    others = np.where(ids == indices[:, None], 0.0, probabilities)
-    return is_open * (others.max(axis=1) + 1e-12)
+        return is_open.astype(float)
+    others = np.where(ids == indices[:, None], 0.0, probabilities).max(axis=1)
+    return np.where(is_open & (others > LEAST), others, 0.0)
 
 
 def _is_repeated(ids):

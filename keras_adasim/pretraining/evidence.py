@@ -14,6 +14,7 @@ from keras_adasim.data.stand_ins import readable
 from keras_adasim.evaluation import embed, gallery
 from keras_adasim.files import DAMAGED
 from keras_adasim.keys import Keys
+from keras_adasim.layers.preprocessing import resize_bytes
 from keras_adasim.reporting import Gallery
 from keras_adasim.reporting.thumbnails import jpeg
 
@@ -74,10 +75,10 @@ class Pictures:
             return dict(self._one_by_one(indices, places, side))
 
     def _one_by_one(self, indices, places, side):
-        for index, place in zip(indices.tolist(), places, strict=True):
+        for index, place in zip(indices.tolist(), places.tolist(), strict=True):
             try:
-                yield index, _squares(self.source, [place], side)[0]
-            except (ValueError, tf.errors.OpError):
+                yield index, _square(self.source[place], side)
+            except ValueError:
                 continue
 
     def class_of(self, index):
@@ -201,6 +202,15 @@ def _squares(source, places, side):
         indices=np.asarray(places),
     )
     return flat.astype(np.uint8).reshape(len(places), side, side, -1)
+
+
+def _square(image, side):
+    """The central square of an image (H, W, C), resized."""
+    height, width, _ = image.shape
+    shorter = min(height, width)
+    top, left = (height - shorter) // 2, (width - shorter) // 2
+    square = image[top : top + shorter, left : left + shorter]
+    return resize_bytes(tf.constant(square), (side, side)).numpy()
 
 
 def _pairing_of(checkpoint, settings, num_images):

@@ -25,7 +25,11 @@ def section(attention):
         for uri, name, maps in zip(attention.pictures, attention.names, attention.maps, strict=True)
     ]
     return tag(
-        "section", tag("h2", "Attention"), tag("p", text, class_="soft"), rows, id="attention"
+        "section",
+        tag("h2", "Attention"),
+        tag("p", text, class_="soft"),
+        tag("div", rows, class_="attended"),
+        id="attention",
     )
 
 

@@ -11,6 +11,7 @@ COLORS = ("var(--c0)", "var(--c1)", "var(--c2)", "var(--c3)")
 WIDTH, HEIGHT = 320, 170
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
 MOST_POINTS = 300
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 def line_chart(title, note, epochs, series, levels=(), unit=""):
@@ -96,9 +97,14 @@ def shown(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{float(f'{value:.4g}'):g}"
 
 
-def percent(share, digits=1):
-    """A share for people."""
-    return "-" if share is None or not math.isfinite(share) else f"{100 * share:.{digits}f} %"
+def percent(share, error=None):
+    """A share for people, with its standard error if there is one; its parts stay in one line."""
+    if share is None or not math.isfinite(share):
+        return "-"
+    if error is not None and math.isfinite(error):
+        return f"{100 * share:.1f}{SPACE}±{SPACE}{100 * error:.1f}{SPACE}%"
+    digits = 2 if 0 < share < 0.001 else 1
+    return f"{100 * share:.{digits}f}{SPACE}%"
 
 
 def _key(name, color):

@@ -28,19 +28,15 @@ def section(run):
 
 def _gap(shares, paired):
     chance, neighbor = percent(shares["chance"][0]), shares["neighbor"]
-    near = "" if math.isnan(neighbor[0]) else f", of nearest neighbors {_points(neighbor)}"
+    near = "" if math.isnan(neighbor[0]) else f", of nearest neighbors {percent(*neighbor)}"
     if not paired:
         return f"No image is paired with another one. Same class: by chance {chance}{near}."
     share, error = shares["partner"]
     return (
-        f"Of {paired} images that are paired with another one, {_points((share, error))} have a "
-        f"partner of their class{near}, by chance {chance}; the oracle has 100 %, "
+        f"Images that are paired with another one: {paired}. Of these {percent(share, error)} have "
+        f"a partner of their class{near}, by chance {chance}; the oracle has 100 %, "
         f"{100 * (1 - share):.1f} points more."
     )
-
-
-def _points(pair):
-    return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f} %"
 
 
 def _by_class(purity, names):

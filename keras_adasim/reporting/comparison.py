@@ -80,8 +80,7 @@ def _accuracy(run, name):
     share = run.knn.get(name)
     if share is None:
         return "-"
-    error = standard_error(share, run.knn_images)
-    return percent(share) if math.isnan(error) else f"{100 * share:.1f} ± {100 * error:.1f} %"
+    return percent(share, standard_error(share, run.knn_images))
 
 
 def _difference(run, first):

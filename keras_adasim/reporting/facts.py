@@ -12,15 +12,8 @@ def settings_section(run):
     rest = {name: value for name, value in sorted(run.settings.items()) if name not in told}
     first = [(name, typed(run.settings[name]), why) for name, why in told.items()]
     others = [(name, typed(value)) for name, value in rest.items()]
-    more = (
-        tag(
-            "details",
-            tag("summary", f"{len(others)} others, which have their own defaults"),
-            table(("setting", "value"), others),
-        )
-        if first
-        else table(("setting", "value"), others)
-    )
+    words = f"{len(others)} others, as they are by default" if first else f"All {len(others)}"
+    more = tag("details", tag("summary", words), table(("setting", "value"), others))
     shown_first = table(("setting", "value", "why"), first) if first else None
     return tag("section", tag("h2", "Settings"), shown_first, more, id="settings")
 

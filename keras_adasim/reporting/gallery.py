@@ -47,7 +47,7 @@ def how_to_read(gallery):
         "Each row is an image and the neighbors that the window agrees on, the strongest first. "
         "The blue bar is p_win, by which its partner is drawn; the strip below tells in which of "
         f"the epochs {first} to {gallery.epochs} that neighbor was among the first "
-        f"{neighbors.ids.shape[1]}."
+        f"{neighbors.ids.shape[1]}; mean is its cosine as a mean over all of these epochs."
     )
 
 
@@ -126,13 +126,14 @@ def _neighbor(gallery, place, rank):
     index = int(neighbors.ids[place, rank])
     is_own = index == neighbors.queries[place]
     similarity = float(neighbors.similarities[place, rank])
-    lines = []
+    lines, word = [], "cos"
     if neighbors.probabilities is not None:
+        word = "mean"
         share = float(neighbors.probabilities[place, rank])
         lines += [bar(share), tag("div", f"p {percent(share)}")]
     else:
         lines += [bar(min(max(similarity, 0.0), 1.0))]
-    lines.append(tag("div", f"cos {similarity:.3f}"))
+    lines.append(tag("div", f"{word} {similarity:.3f}"))
     if neighbors.history is not None:
         lines.append(history_strip(neighbors.history[place, rank]))
     label = gallery.classes.get(index)

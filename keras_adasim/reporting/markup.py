@@ -43,7 +43,6 @@ def picture(uri, alt, kind=None):
 def text(value):
     """A string for HTML; names of files may hold bytes that are no text, or control characters."""
     value = str(value).encode("utf-8", "backslashreplace").decode()
-    shown = (
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in value
-    )
+    kept = "\n\N{NO-BREAK SPACE}"
+    shown = (c if c.isprintable() or c in kept else repr(c)[1:-1] for c in value)
     return html.escape("".join(shown))

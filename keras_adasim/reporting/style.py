@@ -63,11 +63,11 @@ svg text { fill: var(--soft); font-size: 11px; } .grid { stroke: var(--grid); }
 .bar i { display: block; height: 5px; background: var(--c0); border-radius: 3px; }
 .past { fill: var(--c2); background: var(--grid); height: 6px; margin-top: 2px; }
 .right { color: var(--good); } .wrong { color: var(--bad); }
-.heads { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); gap: .5rem;
-  max-width: 46rem; margin-bottom: .9rem; }
+.attended { display: flex; flex-wrap: wrap; gap: .4rem 2rem; }
+.heads { display: flex; flex-wrap: wrap; gap: .5rem; } .heads figure { width: 5.2rem; }
 .heads figure { position: relative; } .heads img { width: 100%; aspect-ratio: 1; display: block;
   border-radius: 6px; } .heads img.pixels { image-rendering: pixelated; }
-.map { max-width: 46rem; } .map circle { opacity: .8; } .map circle.on { stroke: var(--ink);
+.map { max-width: 58rem; } .map circle { opacity: .8; } .map circle.on { stroke: var(--ink);
   stroke-width: 2; opacity: 1; }
 .heat td { text-align: right; padding: .18rem .4rem; font-variant-numeric: tabular-nums; }
 .heat th { padding: .18rem .4rem; font-size: .78rem; }

@@ -11,6 +11,8 @@ from keras_adasim.reporting.run import standard_error
 GOOD, BAD, PLAIN, TODO = "good", "bad", "plain", "todo"
 # A difference that chance alone would hardly give, in standard errors.
 SURE = 2.0
+# Partners below which their purity says nothing.
+FEW = 20
 
 
 def verdict(run):
@@ -47,6 +49,7 @@ def _by_labels(run):
     parts = [f"{_with_error(share, count)} with {_owner(name)}" for name, share in knn.items()]
     text = f"k-NN finds the class of {many} for {', '.join(parts)}. "
     kind, head, judged = _compared(knn["trained"], knn["untrained"], count)
+    head = head if run.is_finished else head.replace("learned", "learned so far")
     found = [(kind, head, text + judged)]
     raw = knn.get("raw pixels")
     if raw is not None and kind == GOOD and _errors_apart(knn["trained"], raw, count) < SURE:
@@ -123,7 +126,7 @@ def gate(run):
         return [(PLAIN, "There is no gate:", f"{meaning}.")]
     window, opened = run.settings.get("window", 0), run.now("gate_open") or 0.0
     if run.finished_epochs < window or run.epochs <= window:
-        never = " and never will" if run.epochs <= window else ""
+        never = ", and stays so" if run.epochs <= window else ""
         text = (
             f"it needs {window} epochs of records and has {run.finished_epochs}. "
             "Until then this is plain self-distillation."
@@ -140,12 +143,12 @@ def gate(run):
 def _purity(run):
     if run.purity is None:
         return ""
-    shares = run.purity.overall()
-    if not math.isfinite(shares["partner"][0]):
-        return ""
+    shares, paired = run.purity.overall(), int(run.purity.bootstrapped.sum())
+    if paired < FEW:
+        return f" Those are {paired}, too few to say whether they are of its class."
     return (
-        f" {_points(shares['partner'])} of those are of its class, beside "
-        f"{_points(shares['neighbor'])} of the nearest neighbors and "
+        f" {percent(*shares['partner'])} of those are of its class, beside "
+        f"{percent(*shares['neighbor'])} of the nearest neighbors and "
         f"{percent(shares['chance'][0])} by chance."
     )
 
@@ -176,11 +179,11 @@ def next_steps(run):
         )
     elif knn and not bad and _still_rises(run):
         steps.append("more --epochs: k-NN was still rising at the end. The same command goes on.")
-    if run.settings.get("pairing") == "adasim" and not run.now("gate_open"):
-        window = run.settings.get("window", 1)
+    if run.settings.get("pairing") == "adasim":
+        window = run.settings.get("window", 0)
         if run.epochs <= window:
             steps.append(f"more --epochs than {window}, or a smaller --window.")
-        elif run.is_finished:
+        elif run.is_finished and not run.now("gate_open"):
             steps.append("more --epochs, or a smaller --window, so that gates have time to open.")
     if not steps and not run.is_finished:
         return ["wait, or call `keras-adasim report` again later."]
@@ -217,14 +220,7 @@ def _owner(name):
 
 
 def _with_error(share, count):
-    error = standard_error(share, count)
-    return percent(share) if math.isnan(error) else _points((share, error))
-
-
-def _points(pair):
-    """A share and its standard error."""
-    share, error = pair
-    return f"{100 * share:.1f} ± {100 * error:.1f} %"
+    return percent(share, standard_error(share, count))
 
 
 def _tiles(run):
