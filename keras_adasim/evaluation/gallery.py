@@ -91,7 +91,8 @@ def by_cosine(features, queries, k=10):
         `Neighbors` without what a window tells.
 
     Raises:
-        ValueError: If a shape is another one, or there are fewer than k images.
+        ValueError: If a shape is another one, a feature isn't finite, or there are fewer than k
+            images.
 
     Example:
         ```python
@@ -110,6 +111,8 @@ def by_cosine(features, queries, k=10):
     for start in range(0, len(features), CHUNK):
         rows = slice(start, start + CHUNK)
         cosines[:, rows] = chosen @ _unit_rows(features[rows]).T
+    if not np.isfinite(cosines).all():
+        raise ValueError("Expected finite `features`. Received: NaN or infinity")
     ids = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
     return Neighbors(queries, ids, np.take_along_axis(cosines, ids, axis=1))
 

@@ -43,7 +43,7 @@ def test_the_nearest_other_passes_over_itself_and_rows_never_written():
     [
         (([0.5, 1.0], [0, 1]), "`labels`"),
         (([0, 1], [0, 2]), "`partners`"),
-        (([0, 1], [0]), "`partners`"),
+        (([0, 1], [0]), "`labels`"),
         (([0, 1], [0, 1], [-1, 0]), "`neighbors`"),
     ],
 )
