@@ -79,9 +79,14 @@ def class_purity(labels, partners, neighbors=None):
         purity.bootstrapped  # [[1, 1], [0, 0]]
         ```
     """
+    labels = check_labels("labels", labels)
     partners = check_integers("partners", partners, (None,))
-    labels = check_labels("labels", labels, len(partners))
-    check_integers("partners", partners, labels.shape, len(labels))
+    if len(labels) != len(partners):
+        raise ValueError(
+            "Expected `labels` and `partners` of the same images. Received: "
+            f"labels.shape={labels.shape}, partners.shape={partners.shape}"
+        )
+    check_integers("partners", partners, (None,), len(labels))
     own = np.arange(len(labels))
     neighbors = own if neighbors is None else neighbors
     neighbors = check_integers("neighbors", neighbors, labels.shape, len(labels))

@@ -118,7 +118,10 @@ class Evidence:
             self.features = (
                 features.view(ml_dtypes.bfloat16) if features.dtype.kind == "V" else features
             )
-            self.features, self.records = self.features.astype(np.float32), tuple(records)
+            self.features, self.records = (
+                self.features.astype(np.float32, copy=False),
+                tuple(records),
+            )
             if not len(self.keys):
                 self.keys = place_keys(len(self.features))
 

@@ -1,5 +1,6 @@
 """The page of a run: read from its folder, and written there."""
 
+import contextlib
 import csv
 import functools
 import importlib.util
@@ -13,7 +14,7 @@ from keras_adasim.data import Looks
 from keras_adasim.evaluation import bootstrapping, gallery
 from keras_adasim.files import DAMAGED, expand, write_file
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
-from keras_adasim.pretraining.evidence import Evidence, Pictures, make_gallery, open_images
+from keras_adasim.pretraining.evidence import SIDE, Evidence, Pictures, make_gallery, open_images
 from keras_adasim.pretraining.reopening import reopen
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.reporting import Attention, FeatureMap, Run, comparison_page, run_page
@@ -23,6 +24,7 @@ from keras_adasim.reporting.thumbnails import jpeg, sheet
 # Of the samples that the page shows, so that it stays small.
 MOST_POINTS, MOST_QUERIES, MOST_ATTENDED, MOST_CLASSES = 600, 12, 6, 2000
 COLUMNS, THUMB = 30, 28
+MOST_BYTES = 2**30  # Of a second window.
 QUERIES = (
     ("surest", 4, "Among the surest."),
     ("just_opened", 3, "Its gate has just opened."),
@@ -84,7 +86,7 @@ def checked_folder(path):
         ValueError: If it isn't a run's.
     """
     path = expand(path, "run")
-    if not path.is_dir() or not RunFolder(path).written("settings"):
+    if not path.is_dir() or "settings" not in RunFolder(path).written("settings"):
         kind = "a folder without a settings.json" if path.is_dir() else "no folder"
         raise ValueError(f"Expected `run` to be the folder of a run. Received: run={path}, {kind}")
     return RunFolder(path)
@@ -150,32 +152,44 @@ def seen_files(folder):
 
 def add_evidence(run, folder, places, source, model):
     """Adds to a `Run` what its checkpoint and its images tell; what can't be had is said."""
-    missing = run.missing
-    try:
+    with _or_the_reason(run, "neighbors, map and attention"):
         evidence = Evidence(folder, run.settings, getattr(model, "pairing", None))
-    except DAMAGED as error:
-        missing["neighbors, map and attention"] = f"The checkpoint can't be read: {error}"
-        return
-    if evidence.checkpoint is None:
-        missing["neighbors, map and attention"] = "There is no checkpoint yet."
-        return
-    pictures = _pictures(run, evidence, places, source)
-    if evidence.features is None:
-        missing["neighbors"] = "The run has no bank."
-    else:
-        run.gallery = make_page_gallery(evidence, pictures, run.settings.get("seed", 0))
-    if pictures.labels is None:
-        missing["classes"] = "The images have no labels, or they aren't known."
-    elif evidence.records is not None and len(pictures.class_names) <= MOST_CLASSES:
-        run.purity, run.class_names = class_purity(evidence, pictures)
-    add_of_model(run, folder, evidence, pictures, model)
+        if evidence.checkpoint is None:
+            raise ValueError("There is no checkpoint yet.")
+        pictures = _pictures(run, evidence, places, source)
+        with _or_the_reason(run, "neighbors"):
+            run.gallery = make_page_gallery(evidence, pictures, run.settings.get("seed", 0))
+        with _or_the_reason(run, "classes"):
+            run.purity, run.class_names = class_purity(evidence, pictures)
+        chosen = np.random.default_rng(run.settings.get("seed", 0)).permutation(len(evidence.keys))
+        get_model = functools.cache(lambda: model or reopen(folder))
+        with _or_the_reason(run, "map"):
+            points = np.sort(chosen[:MOST_POINTS])
+            run.feature_map = make_map(run.settings, evidence, pictures, points, get_model)
+        with _or_the_reason(run, "attention"):
+            run.attention = make_attention(pictures, chosen[:MOST_ATTENDED], get_model)
+
+
+@contextlib.contextmanager
+def _or_the_reason(run, section):
+    """Leaves a section out if it can't be had, and notes why."""
+    try:
+        yield
+    except (*DAMAGED, ImportError, tf.errors.OpError) as error:
+        run.missing[section] = str(error)
 
 
 def make_page_gallery(evidence, pictures, seed):
-    """The gallery of the page: some of each kind."""
+    """The gallery of the page: some of each kind.
+
+    Raises:
+        ValueError: If the run has no bank.
+    """
+    if evidence.features is None:
+        raise ValueError("The run has no bank.")
     queries, why = [], []
     for how, count, words in QUERIES if evidence.has_window else QUERIES[-1:]:
-        if how == "just_opened" and evidence.earlier is None:
+        if how == "just_opened" and (_is_large(evidence.pairing) or evidence.earlier is None):
             continue
         found = gallery.choose(
             len(evidence.keys), MOST_QUERIES, how, evidence.pairing, evidence.earlier, seed
@@ -189,7 +203,15 @@ def make_page_gallery(evidence, pictures, seed):
 
 
 def class_purity(evidence, pictures):
-    """`ClassPurity` of a run, and the names of its classes."""
+    """`ClassPurity` of a run, and the names of its classes.
+
+    Raises:
+        ValueError: If labels or a bank are missing, or there are too many classes for a table.
+    """
+    if pictures.labels is None:
+        raise ValueError("The images have no labels, or they aren't known.")
+    if evidence.records is None or len(pictures.class_names) > MOST_CLASSES:
+        raise ValueError(f"That takes a bank, and at most {MOST_CLASSES} classes.")
     indices = np.arange(len(evidence.keys))
     partners = indices if evidence.pairing is None else evidence.pairing.partners(indices)
     neighbors = bootstrapping.nearest_others(*evidence.records)
@@ -197,44 +219,25 @@ def class_purity(evidence, pictures):
     return purity, [pictures.class_names[label] for label in purity.classes]
 
 
-def add_of_model(run, folder, evidence, pictures, model):
-    """Adds the map of the features, and the attention of a Vision Transformer."""
-    get_model = functools.cache(lambda: model or reopen(folder))
-    chosen = np.random.default_rng(run.settings.get("seed", 0)).permutation(len(evidence.keys))
-    try:
-        run.feature_map = make_map(
-            run, evidence, pictures, np.sort(chosen[:MOST_POINTS]), get_model
-        )
-        if run.feature_map is None:
-            run.missing["map"] = "There is neither a bank nor are there images."
-    except DAMAGED as error:
-        run.missing["map"] = str(error)
-    if not pictures.are_there:
-        return
-    try:
-        run.attention = make_attention(pictures, chosen[:MOST_ATTENDED], get_model())
-        if run.attention is None:
-            run.missing["attention"] = "Only our Vision Transformers tell where they look."
-    except (*DAMAGED, tf.errors.OpError) as error:
-        run.missing["attention"] = str(error)
+def make_map(settings, evidence, pictures, chosen, get_model):
+    """The `FeatureMap` of some images.
 
-
-def make_map(run, evidence, pictures, chosen, get_model):
-    """The `FeatureMap` of some images; None where there are too few features."""
-    size = run.settings.get("image_size", 32)
+    Raises:
+        ValueError: If there are too few features.
+    """
     if evidence.features is not None:
         chosen = chosen[evidence.features[chosen].any(axis=1)]
         features = evidence.features[chosen]
-    elif images := pictures.read(chosen, size):
+    elif images := pictures.read(chosen, settings.get("image_size", SIDE)):
         chosen, features = (
             np.array(list(images)),
             get_model().embed(np.stack(list(images.values()))),
         )
     else:
-        return None
+        chosen = chosen[:0]
     if len(chosen) < 3:
-        return None
-    points, how = in_the_plane(features, run.settings.get("seed", 0))
+        raise ValueError("There is neither a bank nor are there images.")
+    points, how = in_the_plane(features, settings.get("seed", 0))
     images = pictures.read(chosen, THUMB)
     blank = np.full((THUMB, THUMB, 3), 128, np.uint8)
     return FeatureMap(
@@ -267,12 +270,19 @@ def in_the_plane(features, seed):
     )
 
 
-def make_attention(pictures, chosen, model):
-    """The `Attention` of some images; None of networks that don't tell."""
+def make_attention(pictures, chosen, get_model):
+    """The `Attention` of some images.
+
+    Raises:
+        ValueError: If there are no images, or the network doesn't tell.
+    """
+    if not pictures.are_there:
+        raise ValueError("It takes images.")
+    model = get_model()
     look = getattr(model.teacher, "last_self_attention", None)
     crops = getattr(model.augment, "crops", None)
     if look is None or crops is None:
-        return None
+        raise ValueError("Only our Vision Transformers tell where they look.")
     images = pictures.read(chosen, crops.global_size)
     mean, std = (
         getattr(model.augment, "mean", IMAGENET_MEAN),
@@ -285,7 +295,7 @@ def make_attention(pictures, chosen, model):
         maps.append(np.asarray(look(normalized))[0, :, 0, 1:].reshape(-1, side, side))
     small = pictures.read(list(images), min(crops.global_size, 96))
     names = [pictures.keys[index].rpartition("/")[2] for index in images]
-    return Attention([jpeg(small[i]) for i in images], names, np.stack(maps)) if maps else None
+    return Attention([jpeg(small[i]) for i in images], names, np.stack(maps))
 
 
 def _pictures(run, evidence, places, source):
@@ -305,6 +315,12 @@ def _pictures(run, evidence, places, source):
     if source is not None and not pictures.are_there:
         run.missing["pictures"] = "None of the run's images is there by its name."
     return pictures
+
+
+def _is_large(pairing):
+    """Whether a second window beside this one is too much for a picture."""
+    size = pairing.memory_bytes(pairing.num_images, pairing.window, pairing.topk)
+    return size > MOST_BYTES
 
 
 def _number(cell):

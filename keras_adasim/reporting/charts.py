@@ -103,7 +103,7 @@ def percent(share, error=None):
         return "-"
     if error is not None and math.isfinite(error):
         return f"{100 * share:.1f}{SPACE}±{SPACE}{100 * error:.1f}{SPACE}%"
-    digits = 2 if 0 < share < 0.001 else 1
+    digits = 2 if 0.00005 < share < 0.001 else 1
     return f"{100 * share:.{digits}f}{SPACE}%"
 
 

@@ -55,10 +55,11 @@ def query(gallery, place):
     """An image and its neighbors."""
     neighbors = gallery.neighbors
     own = int(neighbors.queries[place])
+    name = gallery.names.get(own, f"image {own}")
     lead = tag(
         "div",
         shown_image(gallery, own),
-        tag("div", gallery.names.get(own, f"image {own}")),
+        tag("div", short(name), title=name),
         tag("div", gallery.classes.get(own)) if own in gallery.classes else None,
         class_="near lead",
     )
@@ -96,6 +97,11 @@ def gate_in_words(neighbors, place):
         f"The gate is closed: over the window the image itself is {where} neighbor"
         f"{'s' if where[0] == 'n' else ''}, so it is paired with itself."
     )
+
+
+def short(name):
+    """The last part of a path."""
+    return name.rpartition("/")[2]
 
 
 def shown_image(gallery, index):

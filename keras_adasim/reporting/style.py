@@ -73,7 +73,8 @@ svg text { fill: var(--soft); font-size: 11px; } .grid { stroke: var(--grid); }
 .heat th { padding: .18rem .4rem; font-size: .78rem; }
 footer { color: var(--soft); font-size: .82rem; margin: 1.5rem 0; }
 @media (max-width: 34rem) { body { padding: .6rem; font-size: 15px; } section { padding: .75rem; }
-  .near { flex-basis: 4rem; } .near img, .near .none { width: 4rem; height: 4rem; }
+  .near { flex-basis: 4rem; font-size: .68rem; }
+  .near img, .near .none { width: 4rem; height: 4rem; }
   .query .lead { flex-basis: 5rem; } .query .lead img, .query .lead .none { width: 5rem;
   height: 5rem; } td { padding-right: .5rem; } }
 """

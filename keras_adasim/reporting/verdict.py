@@ -13,6 +13,10 @@ GOOD, BAD, PLAIN, TODO = "good", "bad", "plain", "todo"
 SURE = 2.0
 # Partners below which their purity says nothing.
 FEW = 20
+MEND = (
+    "a lower --learning_rate, a longer --warmup_epochs or a larger --batch_size. "
+    "--pairing=self shows whether partners do harm; --on_collapse=stop ends such runs."
+)
 
 
 def verdict(run):
@@ -160,13 +164,13 @@ def _next(run):
 def next_steps(run):
     """What to try, the most promising first; at most three."""
     steps, knn, count = [], run.knn, run.knn_images
+    if not run.is_finished:
+        return _next_of_unfinished(run)
     bad = any(kind == BAD for kind, _, _ in collapsed(run))
     if bad:
-        steps.append(
-            "a lower --learning_rate, a longer --warmup_epochs or a larger --batch_size. "
-            "--pairing=self shows whether partners do harm; --on_collapse=stop ends such runs."
-        )
-    if knn and not bad and _errors_apart(knn["trained"], knn["untrained"], count) < SURE:
+        steps.append(MEND)
+    others = [share for name, share in knn.items() if name != "trained"]
+    if knn and not bad and _errors_apart(knn["trained"], max(others), count) < SURE:
         steps.append(
             "more --epochs; a lower --learning_rate; --pairing=self, to see whether partners do "
             "harm; or --backbone=hub:PRESET, which starts from public weights."
@@ -178,20 +182,26 @@ def next_steps(run):
             "fallen by more than chance since. That checkpoint is kept."
         )
     elif knn and not bad and _still_rises(run):
-        steps.append("more --epochs: k-NN was still rising at the end. The same command goes on.")
+        steps.append("more --epochs: k-NN was still rising, and the same command goes on.")
     if run.settings.get("pairing") == "adasim":
         window = run.settings.get("window", 0)
         if run.epochs <= window:
             steps.append(f"more --epochs than {window}, or a smaller --window.")
-        elif run.is_finished and not run.now("gate_open"):
+        elif not run.now("gate_open"):
             steps.append("more --epochs, or a smaller --window, so that gates have time to open.")
-    if not steps and not run.is_finished:
-        return ["wait, or call `keras-adasim report` again later."]
     if not steps and not knn:
         steps.append("images in one folder per class, a few are enough, and `keras-adasim knn`.")
     return steps[:3] or [
         "use it: saved_model/ has the features, and `keras-adasim --help` tells how."
     ]
+
+
+def _next_of_unfinished(run):
+    if any(kind == BAD for kind, _, _ in collapsed(run)):
+        return [f"think of stopping: {MEND}"]
+    if run.settings.get("pairing") == "adasim" and run.epochs <= run.settings.get("window", 0):
+        return ["a smaller --window, in a new run, or more --epochs in this one."]
+    return ["wait, and call `keras-adasim report` again."]
 
 
 def _best_epoch(run):

@@ -1,8 +1,11 @@
 """The page of a run: what is read from its folder, and what is said where something isn't there."""
 
+import importlib.machinery
 import json
 import pathlib
 import shutil
+import sys
+import types
 
 import keras
 import numpy as np
@@ -160,7 +163,7 @@ def test_without_bank_or_window_or_checkpoint(copy):
     page.run_page(run)
     newest.write_text(json.dumps({"format": 99, "keras_adasim": "later", "files": {}}))
     run = read(copy)
-    assert "can't be read" in run.missing["neighbors, map and attention"]
+    assert "Continue the run with that version" in run.missing["neighbors, map and attention"]
     shutil.rmtree(copy / "checkpoints")
     assert read(copy).missing == {"neighbors, map and attention": "There is no checkpoint yet."}
 
@@ -182,6 +185,24 @@ def test_several_runs(finished, copy, tmp_path):
     assert "+0.0 ± 0.0" in out.read_text()
     (copy / "result.json").unlink()
     assert page.write_page(copy) == copy / "report.html"
+
+
+def test_umap_is_taken_where_it_is_installed(monkeypatch):
+    class UMAP:
+        def __init__(self, metric, random_state):
+            self.seed = random_state
+
+        def fit_transform(self, features):
+            return features[:, :2] + self.seed
+
+    module = types.ModuleType("umap")
+    module.UMAP, module.__spec__ = UMAP, importlib.machinery.ModuleSpec("umap", None)
+    features = np.eye(20)
+    assert "PCA" in page.in_the_plane(features, 1)[1]
+    monkeypatch.setitem(sys.modules, "umap", module)
+    points, how = page.in_the_plane(features, 1)
+    np.testing.assert_array_equal(points, features[:, :2] + 1)
+    assert how.startswith("UMAP")
 
 
 def test_folders_that_are_no_run_are_named(tmp_path):
