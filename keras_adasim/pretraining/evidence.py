@@ -1,6 +1,9 @@
 """What a run knows of its images: bank, window and keys of its newest checkpoint, and pictures."""
 
+import concurrent.futures
+import contextlib
 import functools
+import os
 
 import ml_dtypes
 import numpy as np
@@ -11,7 +14,7 @@ from keras_adasim import pairing as pairings
 from keras_adasim.checkpoints import CheckpointFolder
 from keras_adasim.data.keys import checked_keys, place_keys
 from keras_adasim.data.stand_ins import readable
-from keras_adasim.evaluation import embed, gallery
+from keras_adasim.evaluation import gallery
 from keras_adasim.files import DAMAGED
 from keras_adasim.keys import Keys
 from keras_adasim.layers.preprocessing import resize_bytes
@@ -37,7 +40,7 @@ class Pictures:
 
     def __init__(self, source, keys):
         self.source, self.keys = source, keys
-        self._places = np.full(len(keys), -1)
+        self._places, self._read = np.full(len(keys), -1), {}
         if source is not None:
             known = checked_keys(source)
             self._places = np.arange(len(keys)) if known == keys else known.find(keys)
@@ -53,7 +56,7 @@ class Pictures:
         return bool((self._places >= 0).any())
 
     def read(self, indices, side=SIDE):
-        """The central squares of images.
+        """The central squares of images; each is read once for a side.
 
         Args:
             indices: Integers, images of the run.
@@ -62,24 +65,24 @@ class Pictures:
         Returns:
             Dict of those that can be read to (side, side, C) uint8 arrays.
         """
-        indices = np.unique(indices)
-        indices = indices[self._places[indices] >= 0]
-        if not len(indices):
-            return {}
-        places = self._places[indices]
-        kept = np.isin(places, readable(self.source, places))
-        indices, places = indices[kept], places[kept]
-        try:
-            return dict(zip(indices.tolist(), _squares(self.source, places, side), strict=True))
-        except (ValueError, tf.errors.OpError):  # One of them is bad or gone: all but that.
-            return dict(self._one_by_one(indices, places, side))
+        known = self._read.setdefault(side, {})
+        new = np.setdiff1d(indices, list(known))
+        known |= dict.fromkeys(new.tolist()) | self._read_new(new[self._places[new] >= 0], side)
+        found = {index: known[index] for index in np.unique(indices).tolist()}
+        return {index: image for index, image in found.items() if image is not None}
 
-    def _one_by_one(self, indices, places, side):
-        for index, place in zip(indices.tolist(), places.tolist(), strict=True):
-            try:
-                yield index, _square(self.source[place], side)
-            except ValueError:
-                continue
+    def _read_new(self, indices, side):
+        """By threads: few images don't pay for a graph, and each may be bad for itself."""
+        places = self._places[indices]
+        places = places[np.isin(places, readable(self.source, places))] if len(places) else places
+
+        def read(place):
+            with contextlib.suppress(ValueError, tf.errors.OpError):
+                return _square(self.source[int(place)], side)
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+            found = dict(zip(places.tolist(), threads.map(read, places), strict=True))
+        return {i: found.get(int(self._places[i])) for i in indices.tolist()}
 
     def class_of(self, index):
         """Name of an image's class, or None."""
@@ -193,18 +196,6 @@ def open_images(places, settings):
     if any(value_range):
         source.value_range = tuple(value_range)
     return source
-
-
-def _squares(source, places, side):
-    """(n, side, side, C) uint8 central squares of images, read in parallel."""
-    flat = embed(
-        source,
-        lambda images: tf.reshape(images, (tf.shape(images)[0], -1)),
-        image_size=side,
-        center_crop=True,
-        indices=np.asarray(places),
-    )
-    return flat.astype(np.uint8).reshape(len(places), side, side, -1)
 
 
 def _square(image, side):

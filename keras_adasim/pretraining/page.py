@@ -157,15 +157,15 @@ def add_evidence(run, folder, places, source, model):
         if evidence.checkpoint is None:
             raise ValueError("There is no checkpoint yet.")
         pictures = _pictures(run, evidence, places, source)
-        with _or_the_reason(run, "neighbors"):
-            run.gallery = make_page_gallery(evidence, pictures, run.settings.get("seed", 0))
-        with _or_the_reason(run, "classes"):
-            run.purity, run.class_names = class_purity(evidence, pictures)
         chosen = np.random.default_rng(run.settings.get("seed", 0)).permutation(len(evidence.keys))
         get_model = functools.cache(lambda: model or reopen(folder))
         with _or_the_reason(run, "map"):
             points = np.sort(chosen[:MOST_POINTS])
             run.feature_map = make_map(run.settings, evidence, pictures, points, get_model)
+        with _or_the_reason(run, "neighbors"):
+            run.gallery = make_page_gallery(evidence, pictures, run.settings.get("seed", 0))
+        with _or_the_reason(run, "classes"):
+            run.purity, run.class_names = class_purity(evidence, pictures)
         with _or_the_reason(run, "attention"):
             run.attention = make_attention(pictures, chosen[:MOST_ATTENDED], get_model)
 
@@ -189,10 +189,13 @@ def make_page_gallery(evidence, pictures, seed):
         raise ValueError("The run has no bank.")
     queries, why = [], []
     for how, count, words in QUERIES if evidence.has_window else QUERIES[-1:]:
-        if how == "just_opened" and (_is_large(evidence.pairing) or evidence.earlier is None):
-            continue
+        earlier = None
+        if how == "just_opened":
+            earlier = None if _is_large(evidence.pairing) else evidence.earlier
+            if earlier is None:
+                continue
         found = gallery.choose(
-            len(evidence.keys), MOST_QUERIES, how, evidence.pairing, evidence.earlier, seed
+            len(evidence.keys), MOST_QUERIES, how, evidence.pairing, earlier, seed
         )
         found = [int(i) for i in found if i not in queries]
         found = found[: min(count, MOST_QUERIES - len(queries))]
@@ -238,7 +241,7 @@ def make_map(settings, evidence, pictures, chosen, get_model):
     if len(chosen) < 3:
         raise ValueError("There is neither a bank nor are there images.")
     points, how = in_the_plane(features, settings.get("seed", 0))
-    images = pictures.read(chosen, THUMB)
+    images = pictures.read(chosen)
     blank = np.full((THUMB, THUMB, 3), 128, np.uint8)
     return FeatureMap(
         points,
@@ -293,9 +296,8 @@ def make_attention(pictures, chosen, get_model):
     for image in images.values():  # One by one: all pairs of tokens are in memory.
         normalized = preprocess(tf.constant(image[None]), crops.global_size, mean, std)
         maps.append(np.asarray(look(normalized))[0, :, 0, 1:].reshape(-1, side, side))
-    small = pictures.read(list(images), min(crops.global_size, 96))
     names = [pictures.keys[index].rpartition("/")[2] for index in images]
-    return Attention([jpeg(small[i]) for i in images], names, np.stack(maps))
+    return Attention([jpeg(image) for image in images.values()], names, np.stack(maps))
 
 
 def _pictures(run, evidence, places, source):
