@@ -17,7 +17,7 @@ MEASURES = (
     ("uniformity", False, "uniformity"),
     ("alignment", False, "alignment"),
     ("gate_open", True, "gate open"),
-    ("partner_purity", True, "partner purity"),
+    ("partner_purity", True, "partner purity, itself counted"),
     ("neighbor_purity", True, "neighbor purity"),
     ("images_per_second", False, "images per second"),
 )
@@ -51,7 +51,7 @@ def difference(run, first):
 
 
 def _results(runs):
-    head = tag("tr", tag("th", ""), [tag("th", run.name, class_="n") for run in runs])
+    head = _row("", names(runs), "th")
     rows = [
         _row("verdict", [verdict(run)[0][1].rstrip(".:") for run in runs]),
         _row("epochs", [f"{run.finished_epochs} of {run.epochs}" for run in runs]),
@@ -69,7 +69,7 @@ def _results(runs):
                 _row(words, [_with_change(v, values[0], is_share, i) for i, v in enumerate(values)])
             )
     text = (
-        f"Differences are those from {runs[0].name}; ± is their standard error for so many "
+        f"Differences are those from {names(runs)[0]}; ± is their standard error for so many "
         f"images as were classified. Below {SURE:g} of them they may be chance."
     )
     table = tag("div", tag("table", head, rows), class_="wide")
@@ -105,11 +105,11 @@ def _with_change(value, first, is_share, place):
 
 
 def _settings(runs):
-    names = dict.fromkeys(name for run in runs for name in run.settings)
+    known = dict.fromkeys(name for run in runs for name in run.settings)
     differing = [
-        name for name in names if len({typed(run.settings.get(name, "-")) for run in runs}) > 1
+        name for name in known if len({typed(run.settings.get(name, "-")) for run in runs}) > 1
     ]
-    head = tag("tr", tag("th", ""), [tag("th", run.name, class_="n") for run in runs])
+    head = _row("", names(runs), "th")
     rows = [_row(name, [typed(run.settings.get(name, "-")) for run in runs]) for name in differing]
     rows.append(_row("images", [f"{run.images:,}" for run in runs]))
     text = None if differing else tag("p", "All settings are the same.", class_="soft")
@@ -124,10 +124,9 @@ def _curves(runs):
         factor, unit = (100, " %") if is_share else (1, "")
         epochs = np.unique(np.concatenate([run.column("epoch") for run in shown_runs] or [[]]))
         series = {}
-        for number, run in enumerate(shown_runs):
+        for label, run in zip(names(runs), shown_runs, strict=False):
             values = np.full(len(epochs), np.nan)
             values[np.searchsorted(epochs, run.column("epoch"))] = factor * run.column(name)
-            label = run.name if run.name not in series else f"{run.name} ({number + 1})"
             if np.isfinite(values).any():
                 series[label] = values
         if series:
@@ -141,5 +140,16 @@ def _curves(runs):
     )
 
 
-def _row(name, cells):
-    return tag("tr", tag("th", name), [tag("td", cell, class_="n") for cell in cells])
+def names(runs):
+    """What the runs are called: by their folders, and by the folder above where those are alike."""
+    found = [run.name for run in runs]
+    if len(set(found)) < len(found):
+        found = ["/".join(run.path.rsplit("/", 2)[-2:]) for run in runs]
+    return [
+        name if name not in found[:place] else f"{name} ({place + 1})"
+        for place, name in enumerate(found)
+    ]
+
+
+def _row(name, cells, kind="td"):
+    return tag("tr", tag("th", name), [tag(kind, cell, class_="n") for cell in cells])

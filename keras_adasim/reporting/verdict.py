@@ -57,7 +57,7 @@ def _by_labels(run):
     found = [(kind, head, text + judged)]
     raw = knn.get("raw pixels")
     if raw is not None and kind == GOOD and _errors_apart(knn["trained"], raw, count) < SURE:
-        beyond = "Raw pixels do as well: the network has learned, but nothing beyond them yet."
+        beyond = "Raw pixels do as well or better: nothing beyond them was learned yet."
         found.append((BAD, "Not better than raw pixels.", beyond))
     return found
 
@@ -181,7 +181,7 @@ def next_steps(run):
             f"fewer --epochs, or a look at the curves: k-NN was best in epoch {best}, and has "
             "fallen by more than chance since. That checkpoint is kept."
         )
-    elif knn and not bad and _still_rises(run):
+    elif knn and not steps and _still_rises(run):
         steps.append("more --epochs: k-NN was still rising, and the same command goes on.")
     if run.settings.get("pairing") == "adasim":
         window = run.settings.get("window", 0)
@@ -233,9 +233,16 @@ def _with_error(share, count):
     return percent(share, standard_error(share, count))
 
 
+def _plus_minus(error):
+    return "" if math.isnan(error) else f", ± {100 * error:.1f}"
+
+
 def _tiles(run):
     knn, count = run.knn, run.knn_images
-    tiles = [(f"k-NN, {name}", _with_error(share, count)) for name, share in knn.items()]
+    errors = {name: standard_error(share, count) for name, share in knn.items()}
+    tiles = [
+        (f"k-NN, {name}{_plus_minus(errors[name])}", percent(share)) for name, share in knn.items()
+    ]
     tiles += [
         ("rank of the features", run.now("rank_me") and shown(run.now("rank_me"))),
         ("gate open", None if run.now("gate_open") is None else percent(run.now("gate_open"))),

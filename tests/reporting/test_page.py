@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from keras_adasim.reporting import comparison_page, gallery_page, run_page
-from keras_adasim.reporting.comparison import difference
+from keras_adasim.reporting.comparison import difference, names
 from keras_adasim.reporting.markup import tag, text
 from keras_adasim.reporting.thumbnails import heat, in_color, sheet
 from tests.reporting.runs import make_run, with_pictures
@@ -101,6 +101,8 @@ def test_several_runs_side_by_side():
     assert "+8.0 ± 3.5<" in page
     assert re.search(r"<th>window</th><td class=.n.>2</td><td class=.n.>7</td>", page)
     assert "<th>learning_rate</th>" not in page
+    alike = [make_run(path=path) for path in ("/a/run", "/b/run", "/b/run")]
+    assert names(alike) == ["a/run", "b/run", "b/run (3)"]
     assert "may be chance" in comparison_page([first, make_run((0.2, 0.51, 0.3), name="other")])
 
 
