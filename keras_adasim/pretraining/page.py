@@ -296,7 +296,7 @@ def make_attention(pictures, chosen, get_model):
     for image in images.values():  # One by one: all pairs of tokens are in memory.
         normalized = preprocess(tf.constant(image[None]), crops.global_size, mean, std)
         maps.append(np.asarray(look(normalized))[0, :, 0, 1:].reshape(-1, side, side))
-    names = [pictures.keys[index].rpartition("/")[2] for index in images]
+    names = [pictures.keys[index] for index in images]
     return Attention([jpeg(image) for image in images.values()], names, np.stack(maps))
 
 

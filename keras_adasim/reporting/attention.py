@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_adasim.reporting.markup import picture, tag
+from keras_adasim.reporting.markup import picture, short, tag
 from keras_adasim.reporting.thumbnails import heat
 
 
@@ -34,7 +34,7 @@ def section(attention):
 
 
 def _image(uri, name):
-    return tag("figure", picture(uri, name), tag("figcaption", name))
+    return tag("figure", picture(uri, name), tag("figcaption", short(name), title=name))
 
 
 def _head(number, weights):

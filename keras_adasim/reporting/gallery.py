@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_adasim.reporting.charts import bar, percent
 from keras_adasim.reporting.document import document
-from keras_adasim.reporting.markup import Markup, joined, picture, tag
+from keras_adasim.reporting.markup import Markup, joined, picture, short, tag
 
 
 def section(gallery):
@@ -97,11 +97,6 @@ def gate_in_words(neighbors, place):
         f"The gate is closed: over the window the image itself is {where} neighbor"
         f"{'s' if where[0] == 'n' else ''}, so it is paired with itself."
     )
-
-
-def short(name):
-    """The last part of a path."""
-    return name.rpartition("/")[2]
 
 
 def shown_image(gallery, index):

@@ -40,6 +40,12 @@ def picture(uri, alt, kind=None):
     return Markup(f'<img src="{uri}" alt="{text(alt)}"{kind}>')
 
 
+def short(name, most=18):
+    """The last part of a path, without its middle if it is long."""
+    name = name.rpartition("/")[2]
+    return name if len(name) <= most else f"{name[: most - 8]}...{name[-5:]}"
+
+
 def text(value):
     """A string for HTML; names of files may hold bytes that are no text, or control characters."""
     value = str(value).encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_adasim.reporting import comparison_page, gallery_page, run_page
 from keras_adasim.reporting.comparison import difference, names
-from keras_adasim.reporting.markup import tag, text
+from keras_adasim.reporting.markup import short, tag, text
 from keras_adasim.reporting.thumbnails import heat, in_color, sheet
 from tests.reporting.runs import make_run, with_pictures
 
@@ -110,6 +110,7 @@ def test_markup_escapes_all_but_markup():
     inner = tag("b", "<i>", title='"')
     assert inner == '<b title="&quot;">&lt;i&gt;</b>'
     assert tag("p", inner, ["&", None], 3) == f"<p>{inner}&amp;3</p>"
+    assert [short("a/b.png"), short("0123456789abcdef0123")] == ["b.png", "0123456789...f0123"]
     assert text("a\x07\udc80") == "a\\x07\\udc80"
 
 
