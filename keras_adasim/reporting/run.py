@@ -123,8 +123,10 @@ class Run:
 
     @property
     def is_finished(self):
-        """Whether there is a result of all epochs."""
-        return self.result is not None and self.finished_epochs >= self.epochs
+        """Whether there is a result of all epochs, and not one of a run that has gone on since."""
+        if self.result is None or self.finished_epochs < self.epochs:
+            return False
+        return self.result.get("epochs") == self.finished_epochs
 
     def column(self, name):
         """Values of one measure, epoch by epoch; NaN where it wasn't measured."""

@@ -38,7 +38,9 @@ def section(run):
 def _standing(run):
     if run.is_finished:
         return []
-    text = f"{run.finished_epochs} of {run.epochs} epochs are done; all below is as it stands now."
+    end = "there is no result of them" if run.finished_epochs >= run.epochs else ""
+    end = end or "all below is as it stands now"
+    text = f"{run.finished_epochs} of {run.epochs} epochs are done; {end}."
     return [(PLAIN, "Not finished.", text)]
 
 

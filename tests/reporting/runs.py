@@ -26,6 +26,7 @@ def make_run(knn=(0.2, 0.5, 0.3), epochs=10, finished=True, name="run", **change
         log.append(row)
     start = {"knn_before": untrained, "knn_raw_pixels": raw, "before": {"rank_me": 8.0}}
     result = {"knn_after": trained, "knn_images": 400, "collapse": {}, "rank_me": 10.0 + epochs - 1}
+    result["epochs"] = epochs
     values = {
         "name": name,
         "path": f"/runs/{name}",

@@ -92,6 +92,13 @@ def test_a_run_that_is_not_finished_or_not_begun():
     assert said(make_run(epochs=0, finished=False))[1] == {"Not begun.": "plain"}
 
 
+def test_a_result_of_fewer_epochs_is_none():
+    """A run that went on and was stopped by a collapse in its last epoch."""
+    run = make_run()
+    run.result["epochs"] = 4
+    assert said(run)[0].startswith("Not finished. 10 of 10 epochs are done; there is no result")
+
+
 def test_what_to_try_next():
     falls = make_run()
     for row, accuracy in zip(falls.log, np.linspace(0.8, 0.5, 10), strict=True):
