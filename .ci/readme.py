@@ -53,6 +53,7 @@ SHORTER = (
     (r"image_size=224", "image_size=32"),
     (r"DATA=folder", "DATA=photos"),
     (r"--data_dir=(folder|FOLDER)", "--data_dir=photos"),
+    (r"\bruns/others\b", "runs/photos"),
     (r"\bruns/NAME\b", "runs/pretrain_photographs"),  # Of `make pretrain`.
     (r"--k=\d+", "--k=3"),
 )

@@ -45,6 +45,7 @@ from keras_adasim.commands import (
     pretrain,
     transfer,
 )
+from keras_adasim.commands import convert, embed, export, gallery, knn, pretrain, report
 from keras_adasim.pretraining.settings import SETTINGS
 
 NAN, INF, HUGE = math.nan, math.inf, 2**70
@@ -627,6 +628,36 @@ def of_evaluation(parts):
         Subject(evaluation.neighborhoods.neighbor_purity, {**record, "labels": labels}, votes),
         *of_other_protocols(),
         *of_doctor(parts),
+        *of_galleries(features, labels, record),
+    ]
+
+
+def of_galleries(features, labels, record):
+    """Neighbors to be shown, and what labels tell of partners."""
+    gallery, bootstrapping = ka.evaluation.gallery, ka.evaluation.bootstrapping
+    pairing = ka.pairing.AdaptiveWindow(4, window=1, topk=2)
+    pairing.push(*record.values())
+    opened = {"pairing": pairing, "earlier": pairing}
+    kinds = dict.fromkeys(opened, "object")
+    asked = {"partners": "indices", "neighbors": "indices", "labels": "any labels"}
+    return [
+        Subject(
+            gallery.by_cosine,
+            {"features": features, "queries": [0], "k": 2},
+            {"queries": "indices"},
+        ),
+        Subject(
+            gallery.by_window,
+            {"pairing": pairing, "queries": [0]},
+            {"pairing": "object", "queries": "indices"},
+        ),
+        Subject(
+            gallery.choose,
+            {"num_images": 4, "count": 2, "how": "just_opened", **opened},
+            {**kinds, "count": "count", "how": "choice"},
+        ),
+        Subject(bootstrapping.class_purity, {"labels": labels, "partners": [1, 0, 3, 2]}, asked),
+        Subject(bootstrapping.nearest_others, record),
     ]
 
 
@@ -952,6 +983,15 @@ def flags_of_others(folder):
             {"batch_size": "count", "backbone": "folder", "data_dir": "folder", "out": "place"}
             | {"shard_size": "count from 0", "format": "choice"},
         ),
+        (
+            gallery.main,
+            [f"--backbone={saved}", images, f"--out={folder / 'gallery'}", "--k=2"],
+            {"k": "count", "count": "count", "seed": "count from 0", "batch_size": "count"}
+            | {"choose": "choice", "path": "unset", "backbone": "folder", "data_dir": "folder"}
+            | {"out": "place"},
+        ),
+        (gallery.main, ["--out=x"], {"run": "folder"}),
+        (report.main, [], {"run": "folder"}),
     )
     for main, right, kinds in commands:
         for name, kind in kinds.items():

@@ -11,6 +11,8 @@ COMMANDS = {
     "pretrain": "learn features from a folder of images, without labels",
     "launch": "start several workers of one `pretrain` on this machine, and keep them going",
     "check": "look at the files of a folder: kinds, sizes, and which are bad",
+    "report": "one page about a run, or several side by side",
+    "gallery": "images with their ranked neighbors, from a run or a SavedModel",
     "export": "write what a run or checkpoint has learned: SavedModel, KerasHub preset, PyTorch",
     "convert": "turn an official AdaSim, DINO or EsViT checkpoint into a SavedModel",
     "knn": "nearest-neighbor accuracy of features on labeled images",

@@ -23,7 +23,7 @@ STATUSES = {
 }
 
 
-def run(program, description, define, main, argv=None, help_text=None, required=()):
+def run(program, description, define, main, argv=None, help_text=None, required=(), words=None):
     """Parses flags and runs a command.
 
     A wrong flag, path or setting is printed as one line on standard error, with status 2; whatever
@@ -37,13 +37,14 @@ def run(program, description, define, main, argv=None, help_text=None, required=
         argv: Arguments without the program's name; those of the process by default.
         help_text: Function from the parsed flags to a short help; by default `--help` lists all.
         required: Names of the flags that must be given.
+        words: Name of the flag, of several strings, that arguments without a flag are for.
     """
     values = flags.FlagValues()
     define(values)
     flags.DEFINE_bool("help", False, "Show this help.", flag_values=values)
     flags.DEFINE_bool("helpfull", False, "Show all flags.", flag_values=values)
     try:
-        parse(values, program, sys.argv[1:] if argv is None else argv)
+        parse(values, program, sys.argv[1:] if argv is None else argv, words)
         if values.helpfull or (values.help and help_text is None):
             print(full_help(program, description, values))
         elif values.help:
@@ -60,13 +61,16 @@ def run(program, description, define, main, argv=None, help_text=None, required=
         sys.exit(status(error))
 
 
-def parse(values, program, argv):
-    """Parses arguments, all of which must be flags."""
+def parse(values, program, argv, words=None):
+    """Parses arguments, all of which must be flags, but for those that `words` takes."""
+    values.set_gnu_getopt(words is not None)
     try:
         left = values([program, *("--help" if word == "-h" else word for word in argv)])
     except flags.IllegalFlagValueError as error:
         raise flags.Error(illegal(str(error), values)) from None
-    if len(left) > 1:
+    if words is not None:
+        values[words].value = [*(values[words].value or []), *left[1:]] or None
+    elif len(left) > 1:
         raise flags.Error(f"Expected flags only. Received: {left[1]!r}. `--help` lists them.")
 
 

@@ -1,12 +1,14 @@
 """Protocols that judge features: pure functions, whose commands stand in `evaluation/`."""
 
 from keras_adasim.evaluation import (
+    bootstrapping,
     copy_detection,
     dense,
     diverse_subset,
     doctor,
     feature_cache,
     few_labels,
+    gallery,
     label_free,
     linear,
     neighborhoods,
@@ -33,6 +35,7 @@ __all__ = [
     "FeatureCache",
     "LinearProbe",
     "augmented_batches",
+    "bootstrapping",
     "copy_detection",
     "dense",
     "diverse_subset",
@@ -40,6 +43,7 @@ __all__ = [
     "embed",
     "feature_cache",
     "few_labels",
+    "gallery",
     "knn_accuracies",
     "knn_accuracy",
     "label_free",

@@ -1,9 +1,11 @@
 """What a run will do and cost, and why, before it starts."""
 
+import os
 import textwrap
 
 import tensorflow as tf
 
+from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 
@@ -35,6 +37,44 @@ def print_plan(model, dataset, sources, decision, folder, fresh, changes=None, f
         *warnings(model, decision),
     ]
     print(*lines, sep="\n", flush=True)
+
+
+def planned(model, dataset, decision, images, knn_images):
+    """What the run's folder keeps of the plan.
+
+    Args:
+        model: The compiled `SelfDistillation`.
+        dataset: Its `PairDataset`.
+        decision: The `Decision`.
+        images: What `pretrain` got as `data`.
+        knn_images: Images that the k-NN classifies, or None.
+
+    Returns:
+        Dict for a JSON file.
+    """
+    return {
+        "given": list(decision.given),
+        "reasons": decision.reasons,
+        "data": places_of(images),
+        "knn_images": knn_images,
+        "parameters": count(model.trainable_variables),
+        "steps": decision["epochs"] * len(dataset),
+        "devices": [device.name for device in model_devices()],
+        "memory": memory_of(model),
+    }
+
+
+def model_devices():
+    """The logical devices that train."""
+    return tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")[:1]
+
+
+def places_of(images):
+    """The folders of images as absolute paths, or None where they aren't folders."""
+    folders = images if isinstance(images, list | tuple) else [images]
+    if not all(isinstance(folder, str | os.PathLike) for folder in folders):
+        return None
+    return [str(expand(folder).absolute()) for folder in folders]
 
 
 def row(name, text):
@@ -103,15 +143,22 @@ def about_the_step(model, dataset, decision):
 
 def about_the_memory(model, folder):
     """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
-    bank = 0 if model.bank is None else bytes_of(model.bank.variables)
-    window = window_bytes(model.pairing)
-    everything = bytes_of(model.variables) + bytes_of(model.optimizer.variables)
+    bank, window, everything = memory_of(model).values()
     kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
         *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
         *(row("window", f"{megabytes(window)} in host memory") if window else []),
         *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {kept}"),
     ]
+
+
+def memory_of(model):
+    """Bytes of the bank on every device, the window in host memory, and a checkpoint."""
+    return {
+        "bank": 0 if model.bank is None else bytes_of(model.bank.variables),
+        "window": window_bytes(model.pairing),
+        "checkpoint": bytes_of(model.variables) + bytes_of(model.optimizer.variables),
+    }
 
 
 def about_the_choice(decision):

@@ -1,14 +1,14 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
 from keras_adasim import workers
-from keras_adasim.callbacks import Backup, CollapseAlarm
+from keras_adasim.callbacks import Backup, CollapseAlarm, CollapseError, OnlineKNN
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Inventory
 from keras_adasim.finite import NotFiniteError
-from keras_adasim.pretraining import building, devices, images, results, surroundings
+from keras_adasim.pretraining import building, devices, images, page, results, surroundings
 from keras_adasim.pretraining.deciding import Decision, Default
 from keras_adasim.pretraining.first_look import FirstLook
-from keras_adasim.pretraining.plan import print_plan
+from keras_adasim.pretraining.plan import planned, print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.stopping import Stopped, stops_after_a_step
 from keras_adasim.pretraining.watching import find, make_watchers
@@ -50,8 +50,8 @@ def pretrain(
     Args:
         data: Folder of images, by class or flat, or with `train/` and `test/`; a list of folders;
             a uint8 array (N, H, W, C); or a source of `keras_adasim.data`.
-        out: Folder of the run: `result.json`, `log.csv`, `tensorboard/`, `checkpoints/`,
-            `saved_model/`.
+        out: Folder of the run: `report.html`, `result.json`, `log.csv`, `tensorboard/`,
+            `checkpoints/`, `saved_model/`.
         backbone: A preset's name (`keras_adasim.backbones.PRESETS`), `"hub:PRESET"` for one of
             KerasHub, the folder of an earlier run or export, whose weights go on, or a
             `keras.Model`, itself trained on one device, and copied for several. `"auto"` is
@@ -127,7 +127,9 @@ def pretrain(
         with folder.held(locks=chief) as check_held:
             if chief:
                 model.step_hooks.append(check_held)
-                folder.begin(kept, facts)
+                knn = find(watchers, OnlineKNN)
+                noted = planned(model, dataset, decision, data, knn.num_test if knn else None)
+                folder.begin(kept, facts, noted)
                 first_look.write()
             return first_look.going_on(
                 lambda: train(model, dataset, watchers, decision, folder, facts), model, dataset
@@ -147,6 +149,9 @@ def train(model, dataset, watchers, decision, folder, facts):
     def measure():
         return folder.measured_at_start(lambda: results.measure_start(model, watchers))
 
+    def tell():
+        page.write_at_end(folder, model, dataset.source)
+
     strategy = model.distribute_strategy
     before = workers.told_by_chief(strategy, measure)
     find(watchers, CollapseAlarm).start = {"knn_top1": before["knn_before"], **before["before"]}
@@ -157,12 +162,18 @@ def train(model, dataset, watchers, decision, folder, facts):
         if writes_files(model):
             print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
         raise
+    except CollapseError:
+        if writes_files(model):
+            tell()
+        raise
     except NotFiniteError as error:
         known = any(folder.place)
         error.add_note(f"The last checkpoint is of {folder.told}" if known else "No checkpoint yet")
         raise
 
     def finish():
-        return results.finish(folder, model, watchers, before, decision, facts)
+        result = results.finish(folder, model, watchers, before, decision, facts)
+        tell()
+        return result
 
     return workers.told_by_chief(strategy, finish)

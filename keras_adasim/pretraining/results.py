@@ -19,6 +19,11 @@ from keras_adasim.pretraining.run_folder import write_json
 from keras_adasim.pretraining.watching import find
 from keras_adasim.version import __version__
 
+try:
+    import resource
+except ImportError:  # Windows.
+    resource = None
+
 # Measures of the network that the end of a run is compared with.
 BEFORE = ("rank_me", "alpha_req", "uniformity", "alignment")
 
@@ -81,12 +86,25 @@ def finish(folder, model, watchers, before, decision, facts):
         "channels": decision["channels"],
         "epochs": folder.finished_epochs,
         "images_per_second": progress.images_per_second or logged_rate(folder),
+        "memory": memory_used(),
         "provenance": provenance(decision, facts),
     }
     result = {name: finite(value) for name, value in result.items()}
     write_json(folder.result, result)
     print(*summary(result, folder), sep="\n", flush=True)
     return result
+
+
+def memory_used():
+    """Dict of the host and of every GPU to the most bytes that this process had there."""
+    used = {}
+    if resource is not None:
+        unit = 1 if sys.platform == "darwin" else 1024
+        used["host"] = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for device in tf.config.list_logical_devices("GPU"):
+        name = device.name.removeprefix("/device:")
+        used[name] = tf.config.experimental.get_memory_info(name)["peak"]
+    return used
 
 
 def logged_rate(folder):

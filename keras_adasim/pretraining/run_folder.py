@@ -32,6 +32,7 @@ class RunFolder:
         traceback: File of the last failure.
         lock: The `RunLock` that keeps other processes out.
         bad_images: File of the images that can't be read, by key.
+        report: The page, an HTML file.
     """
 
     def __init__(self, path):
@@ -48,6 +49,8 @@ class RunFolder:
         self.bad_images = self.path / "bad_images.json"
         self._settings = self.path / "settings.json"
         self._start = self.path / "start.json"
+        self._plan = self.path / "plan.json"
+        self.report = self.path / "report.html"
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(
                 f"Expected `out` to be a folder, or a new name. Received: out={self.path}, a file"
@@ -140,20 +143,37 @@ class RunFolder:
                 f"below {above}"
             )
 
-    def begin(self, settings, facts):
+    def begin(self, settings, facts, plan):
         """Writes down what a run is started or goes on with.
 
         Args:
             settings: Dict.
             facts: Dict of number and fingerprint of the images, and the user's own augmentation.
+            plan: Dict of what is planned, and why the settings are what they are.
         """
         if not any(self.place):
             # What an earlier start measured belongs to other weights.
-            for file in (self._start, self.result, self.log):
+            for file in (self._start, self.result, self.log, self.report, self._plan):
                 file.unlink(missing_ok=True)
             shutil.rmtree(self.tensorboard, ignore_errors=True)
+        earlier = self.written("plan")
+        given = dict.fromkeys([*earlier.get("given", []), *plan["given"]])
+        reasons = {**plan["reasons"], **earlier.get("reasons", {})}
         write_json(self._settings, {"format": FORMAT, **facts, "settings": settings})
+        write_json(self._plan, {**plan, "given": list(given), "reasons": reasons})
         self.traceback.unlink(missing_ok=True)
+
+    def written(self, name):
+        """What a file of the run says, such as "settings", "plan", "start" or "result".
+
+        Returns:
+            Dict, empty if there is no such file, or a damaged one.
+        """
+        try:
+            content = json.loads((self.path / f"{name}.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
 
     def set_aside(self):
         """Renames an earlier run, so that its name is free; returns the new path, or None."""

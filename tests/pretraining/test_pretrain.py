@@ -201,6 +201,7 @@ def test_a_run_that_collapses_is_stopped_or_told(second, unlabeled, monkeypatch,
         pretrain(unlabeled, second, epochs=4, on_collapse="stop")
     assert status(stopped.value) == 1
     assert len((second / "log.csv").read_text().splitlines()) == 1 + 4  # The last epoch, too.
+    assert "There are signs of a collapse." in (second / "report.html").read_text()
     with pytest.raises(ka.CollapseError, match="no luck since epoch 2"):
         pretrain(unlabeled, second, epochs=4, on_collapse="stop")
     with pytest.raises(ka.CollapseError, match="no luck since epoch 2"):
