@@ -224,7 +224,7 @@ def outcome(out):
     with (out / "log.csv").open() as file:
         log = [{n: v for n, v in row.items() if n not in TIMES} for row in csv.DictReader(file)]
     result = json.loads((out / "result.json").read_text())
-    left_out = (*TIMES, "provenance", "saved_model")
+    left_out = (*TIMES, "memory", "provenance", "saved_model")
     return arrays, log, {name: value for name, value in result.items() if name not in left_out}
 
 

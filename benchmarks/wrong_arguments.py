@@ -40,12 +40,13 @@ from keras_adasim.commands import (
     embed,
     export,
     few_labels,
+    gallery,
     knn,
     linear,
     pretrain,
+    report,
     transfer,
 )
-from keras_adasim.commands import convert, embed, export, gallery, knn, pretrain, report
 from keras_adasim.pretraining.settings import SETTINGS
 
 NAN, INF, HUGE = math.nan, math.inf, 2**70

@@ -75,8 +75,8 @@ class Inventory:
         """Finds out what has become of the images of an earlier inventory: `Changes`."""
         return compare(before, self)
 
-    def digits(self):
-        """16 hexadecimal digits that depend on number and content, as far as it is known."""
+    def facts(self):
+        """Dict of how many images there are and 16 digits that depend on number and content."""
         digest = hashlib.sha256(str((len(self.keys), self.channels)).encode())
         digest.update(self.contents.tobytes())
-        return digest.hexdigest()[:16]
+        return {"images": len(self.keys), "fingerprint": digest.hexdigest()[:16]}

@@ -23,7 +23,7 @@ class SmallImages(NamedTuple):
     """What small versions of n images tell.
 
     Attributes:
-        gray: uint8 (n, 32, 32), each image resized as a whole.
+        gray: Uint8 (n, 32, 32), each image resized as a whole.
         span: uint8 (n,), the largest difference between two pixels in one channel.
         look: float32 (n, 16), statistics of how an image looks: logarithms of the mean absolute
             Haar wavelet coefficients, horizontal, vertical and diagonal, of four octaves, and of

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Looks
 from keras_adasim.evaluation import bootstrapping, gallery
 from keras_adasim.files import DAMAGED, expand, write_file
@@ -70,6 +71,8 @@ def write_at_end(folder, model, source):
         model: The trained `SelfDistillation`.
         source: The training images.
     """
+    if not writes_files(model):
+        return
     try:
         run = read_run(folder, source=source, model=model)
         write_file(folder.report, run_page(run))

@@ -5,9 +5,11 @@ import textwrap
 
 import tensorflow as tf
 
+from keras_adasim.callbacks import OnlineKNN
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
+from keras_adasim.pretraining.watching import find
 
 WIDTH = 100  # Columns.
 
@@ -39,7 +41,7 @@ def print_plan(model, dataset, sources, decision, folder, fresh, changes=None, f
     print(*lines, sep="\n", flush=True)
 
 
-def planned(model, dataset, decision, images, knn_images):
+def planned(model, dataset, decision, images, watchers):
     """What the run's folder keeps of the plan.
 
     Args:
@@ -47,16 +49,17 @@ def planned(model, dataset, decision, images, knn_images):
         dataset: Its `PairDataset`.
         decision: The `Decision`.
         images: What `pretrain` got as `data`.
-        knn_images: Images that the k-NN classifies, or None.
+        watchers: The callbacks of the run.
 
     Returns:
         Dict for a JSON file.
     """
+    knn = find(watchers, OnlineKNN)
     return {
         "given": list(decision.given),
         "reasons": decision.reasons,
         "data": places_of(images),
-        "knn_images": knn_images,
+        "knn_images": knn.num_test if knn else None,
         "parameters": count(model.trainable_variables),
         "steps": decision["epochs"] * len(dataset),
         "devices": [device.name for device in model_devices()],

@@ -1,7 +1,7 @@
 """Pretraining from images to a SavedModel: choose, build, train, watch, save, export."""
 
 from keras_adasim import workers
-from keras_adasim.callbacks import Backup, CollapseAlarm, CollapseError, OnlineKNN
+from keras_adasim.callbacks import Backup, CollapseAlarm, CollapseError
 from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Inventory
 from keras_adasim.finite import NotFiniteError
@@ -105,11 +105,7 @@ def pretrain(
             images=inventory,
             accept_changes=accept_changes,
         )
-        facts = {
-            "images": len(sources[0]),
-            "fingerprint": inventory.digits(),
-            "augment": augment and type(augment).__name__,
-        }
+        facts = {**inventory.facts(), "augment": augment and type(augment).__name__}
         chief = workers.is_chief(decision["strategy"])
         folder.check(earlier, facts["augment"], decision.given.get("epochs"), writes=chief)
         changes = backup.changes() if earlier else None
@@ -127,9 +123,7 @@ def pretrain(
         with folder.held(locks=chief) as check_held:
             if chief:
                 model.step_hooks.append(check_held)
-                knn = find(watchers, OnlineKNN)
-                noted = planned(model, dataset, decision, data, knn.num_test if knn else None)
-                folder.begin(kept, facts, noted)
+                folder.begin(kept, facts, planned(model, dataset, decision, data, watchers))
                 first_look.write()
             return first_look.going_on(
                 lambda: train(model, dataset, watchers, decision, folder, facts), model, dataset
@@ -149,9 +143,6 @@ def train(model, dataset, watchers, decision, folder, facts):
     def measure():
         return folder.measured_at_start(lambda: results.measure_start(model, watchers))
 
-    def tell():
-        page.write_at_end(folder, model, dataset.source)
-
     strategy = model.distribute_strategy
     before = workers.told_by_chief(strategy, measure)
     find(watchers, CollapseAlarm).start = {"knn_top1": before["knn_before"], **before["before"]}
@@ -163,8 +154,7 @@ def train(model, dataset, watchers, decision, folder, facts):
             print(f"stopped ({reason}); the same call goes on after {folder.told}", flush=True)
         raise
     except CollapseError:
-        if writes_files(model):
-            tell()
+        page.write_at_end(folder, model, dataset.source)
         raise
     except NotFiniteError as error:
         known = any(folder.place)
@@ -172,8 +162,6 @@ def train(model, dataset, watchers, decision, folder, facts):
         raise
 
     def finish():
-        result = results.finish(folder, model, watchers, before, decision, facts)
-        tell()
-        return result
+        return results.finish(folder, model, dataset.source, watchers, before, decision, facts)
 
     return workers.told_by_chief(strategy, finish)

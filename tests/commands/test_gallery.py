@@ -33,7 +33,7 @@ def _mean_color(monkeypatch):
     """Backbones are the mean of each channel, without a graph."""
 
     def load(identifier):
-        return Embedder(lambda images: np.mean(images, axis=(1, 2)), 10, 3)
+        return Embedder(lambda images: {"features": np.mean(images, axis=(1, 2))}, 10, 3)
 
     monkeypatch.setattr(gallery, "load_embedder", load)
 

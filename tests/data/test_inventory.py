@@ -12,14 +12,14 @@ def test_an_inventory_is_arrays_that_can_be_kept(tmp_path):
     with np.load(tmp_path / "images.npz", allow_pickle=False) as arrays:
         again = Inventory.from_arrays(arrays)
     assert again.keys == before.keys
-    assert again.digits() == before.digits()
+    assert again.facts() == before.facts()
     assert not before.changes_since(again)
 
 
 def test_the_digits_tell_sets_apart(monkeypatch):
     monkeypatch.setattr(inventory, "SAMPLES", 3)
     images = [IMAGES, IMAGES[:-1], IMAGES[::-1], IMAGES[..., :1]]
-    found = {Inventory.of(ArraySource(each)).digits() for each in images}
+    found = {Inventory.of(ArraySource(each)).facts()["fingerprint"] for each in images}
     assert len(found) == 4
     assert all(len(digits) == 16 for digits in found)
 
