@@ -106,8 +106,9 @@ class Gate:
         folder.mkdir()
         python = self.environment(base, version)
         install(python, source)
-        run([python, CI / "installed.py"], cwd=folder)
-        if base != lowest_python():  # Which the next step uses again.
+        is_lowest = base == lowest_python()
+        run([python, CI / "installed.py", *([] if is_lowest else ["--short"])], cwd=folder)
+        if not is_lowest:  # That one the next step uses again.
             shutil.rmtree(python.parents[1])
 
     def lowest(self):

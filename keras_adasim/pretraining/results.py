@@ -15,7 +15,7 @@ from keras_adasim import callbacks as ours
 from keras_adasim import export
 from keras_adasim.callbacks.epoch_log import rows_before
 from keras_adasim.layers.preprocessing import resize_bytes
-from keras_adasim.pretraining.page import write_at_end
+from keras_adasim.pretraining import page
 from keras_adasim.pretraining.run_folder import write_json
 from keras_adasim.pretraining.watching import find
 from keras_adasim.version import __version__
@@ -94,7 +94,7 @@ def finish(folder, model, source, watchers, before, decision, facts):
     result = {name: finite(value) for name, value in result.items()}
     write_json(folder.result, result)
     print(*summary(result, folder), sep="\n", flush=True)
-    write_at_end(folder, model, source)
+    page.write_at_end(folder, model, source)
     return result
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_adasim as ka
 from keras_adasim.backbones import vision_transformer_presets
+from keras_adasim.pretraining import page
 from tests.models import tiny
 
 SMALL = {"epochs": 2, "batch_size": 12, "window": 1, "topk": 4, "warmup_epochs": 1, "knn_k": 3}
@@ -44,6 +45,16 @@ def one_block():
 def no_export(model, path, image_size, overwrite):
     """In the place of `export_backbone`, whose graphs are traced in any case."""
     path.mkdir(exist_ok=overwrite)
+
+
+@contextlib.contextmanager
+def quick(with_page=False):
+    """Without graphs, exports and pages, which have tests of their own."""
+    with eagerly(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ka.export, "export_backbone", no_export)
+        if not with_page:
+            patch.setattr(page, "write_at_end", lambda folder, model, source: None)
+        yield
 
 
 def make_images(folder, per_class=12, size=10, splits=("train", "test")):

@@ -7,18 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-import keras_adasim as ka
 from keras_adasim.callbacks import Backup
 from keras_adasim.data import ImageFolder
-from tests.pretraining.runs import IGNORED, content, eagerly, make_images, no_export, pretrain
+from tests.pretraining.runs import IGNORED, content, make_images, pretrain, quick
 
 pytestmark = pytest.mark.filterwarnings(IGNORED)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    with eagerly(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ka.export, "export_backbone", no_export)
+    with quick():
         yield
 
 

@@ -15,11 +15,10 @@ from keras_adasim.commands.backbone import load_embedder
 from keras_adasim.pretraining import first_look
 from tests.pretraining.runs import (
     IGNORED,
-    eagerly,
     make_images,
-    no_export,
     one_block,
     pretrain,
+    quick,
 )
 
 pytestmark = pytest.mark.filterwarnings(IGNORED)
@@ -29,8 +28,7 @@ ON_DISK = {"in_memory": "no", "batch_size": 6}
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    with eagerly(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ka.export, "export_backbone", no_export)
+    with quick():
         yield
 
 

@@ -19,10 +19,9 @@ from tests.models import tiny
 from tests.pretraining.runs import (
     IGNORED,
     SMALL,
-    eagerly,
     make_images,
-    no_export,
     pretrain,
+    quick,
     small_backbone,
 )
 
@@ -31,8 +30,7 @@ pytestmark = pytest.mark.filterwarnings(IGNORED)
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    with eagerly(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ka.export, "export_backbone", no_export)
+    with quick(with_page=True):
         yield
 
 
