@@ -28,7 +28,8 @@ def find_neighbors(queries, table, k, leave_out_self=False):
     Example:
         ```python
         features = np.eye(4, dtype=np.float32)
-        ids, cosines = find_neighbors(features, features, 2, leave_out_self=True)
+        search = ka.evaluation.neighbor_search.find_neighbors
+        ids, cosines = search(features, features, 2, leave_out_self=True)
         ```
     """
     wanted = k + 1 if leave_out_self else k
