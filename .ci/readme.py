@@ -56,6 +56,7 @@ SHORTER = (
     (r"\bruns/others\b", "runs/photos"),
     (r"\bruns/NAME\b", "runs/pretrain_photographs"),  # Of `make pretrain`.
     (r"--k=\d+", "--k=3"),
+    (r"--num_to_label=\d+", "--num_to_label=3"),
 )
 
 
