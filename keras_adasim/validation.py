@@ -256,6 +256,16 @@ def check_booleans(name, values, rank):
     return array
 
 
+def check_one_size(train_features, test_features):
+    """Raises ValueError unless two sets of features (..., D) are of one size D."""
+    shapes = tuple(train_features.shape), tuple(test_features.shape)
+    if shapes[0][-1] != shapes[1][-1]:
+        raise ValueError(
+            "Expected `train_features` and `test_features` of one size. Received: "
+            f"shapes {shapes[0]} and {shapes[1]}"
+        )
+
+
 def check_has(name, value, what, *attributes):
     """Returns an object, if it has what it is used for.
 

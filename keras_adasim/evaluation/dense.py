@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_adasim.evaluation.neighbor_search import find_neighbors
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.pairing.validation import check_integers
-from keras_adasim.validation import check_integer, check_number, check_numbers
+from keras_adasim.validation import check_integer, check_number, check_numbers, check_one_size
 
 IGNORE = 255
 
@@ -70,11 +70,7 @@ def patch_retrieval(
     check_number("temperature", temperature, above=0)
     train = _checked("train", train_features, train_masks, num_classes)
     test_features, test_masks = _checked("test", test_features, test_masks, num_classes)
-    if train[0].shape[-1] != test_features.shape[-1]:
-        raise ValueError(
-            "Expected `train_features` and `test_features` of one size. Received: "
-            f"shapes {train[0].shape} and {test_features.shape}"
-        )
+    check_one_size(train[0], test_features)
     memory, labels = _remember(*train, num_classes, memory_size, seed)
     if check_integer("topk", topk) > len(memory):
         raise ValueError(

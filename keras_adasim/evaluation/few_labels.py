@@ -13,6 +13,7 @@ from keras_adasim.validation import (
     check_labels,
     check_number,
     check_numbers,
+    check_one_size,
 )
 
 # Inverse strengths of the regularization, from strong to weak: each solution starts the next.
@@ -141,11 +142,7 @@ def logistic_regression(
     test = _scaled("test_features", test_features)
     train_labels = _checked_labels("train_labels", train_labels, len(train))
     test_labels = check_labels("test_labels", test_labels, len(test))
-    if train.shape[1] != test.shape[1]:
-        raise ValueError(
-            "Expected `train_features` and `test_features` of one size. Received: "
-            f"train_features.shape={train.shape}, test_features.shape={test.shape}"
-        )
+    check_one_size(train, test)
     check_two_classes("train_labels", train_labels)
     strengths = sorted(check_each("strengths", strengths, check_number, above=0))
     kept, held_out = stratified_split(train_labels, VALIDATION_SHARE, seed)

@@ -1,11 +1,11 @@
 """Weighted nearest-neighbor classification of frozen features."""
 
-import contextlib
 import itertools
 
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.evaluation.neighbor_search import CHUNK, full_precision
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.validation import (
     check_each,
@@ -13,10 +13,8 @@ from keras_adasim.validation import (
     check_labels,
     check_number,
     check_numbers,
+    check_one_size,
 )
-
-# Similarities held at a time; 64 MiB of float32.
-CHUNK = 2**24
 
 
 def knn_accuracy(train_features, train_labels, test_features, test_labels, k, temperature=0.07):
@@ -87,11 +85,7 @@ def knn_accuracies(
     test = _normalized("test_features", test_features)
     train_labels = check_labels("train_labels", train_labels, len(train))
     test_labels = check_labels("test_labels", test_labels, len(test))
-    if train.shape[1] != test.shape[1]:
-        raise ValueError(
-            "Expected `train_features` and `test_features` of one size. Received: "
-            f"shapes {train.shape} and {test.shape}"
-        )
+    check_one_size(train, test)
     ks, temperatures = _check_votes(ks, temperatures, len(train))
     classes, train_classes = np.unique(train_labels, return_inverse=True)
     test_classes = _class_numbers(classes, test_labels)
@@ -219,24 +213,13 @@ def _nearest(train, test, k, leave_out_self=False):
     voters = tf.constant(train)
     for start in range(0, len(test), size):
         rows = slice(start, start + size)
-        with _full_precision():
+        with full_precision():
             cosines = tf.matmul(test[rows], voters, transpose_b=True)
         if leave_out_self:
             nothing = tf.fill(cosines.shape[:1], -np.float32(np.inf))
             cosines = tf.linalg.set_diag(cosines, nothing, k=start)
         cosines, ids = tf.math.top_k(cosines, k)
         yield rows, ids.numpy(), cosines.numpy()
-
-
-@contextlib.contextmanager
-def _full_precision():
-    """Leaves TensorFloat-32, whose ten bits swap near neighbors, out of the products."""
-    enabled = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(enabled)
 
 
 def _votes(cosines, classes, num_classes, temperature):

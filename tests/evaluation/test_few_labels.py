@@ -79,7 +79,7 @@ FEATURES, LABELS = _classes(12, 0)
     ("arguments", "message"),
     [
         ({"train_labels": [1] * 12}, r"`train_labels` of at least two classes.*of 1, "),
-        ({"train_features": FEATURES[:, :3]}, r"of one size.*\(12, 3\), .*\(12, 6\)"),
+        ({"train_features": FEATURES[:, :3]}, r"of one size.*\(12, 3\) and \(12, 6\)"),
         ({"test_features": np.full((12, 6), np.nan)}, "finite `test_features`"),
         ({"strengths": []}, r"`strengths` to be a list of numbers.*\[\]"),
         ({"strengths": [0]}, r"`strengths` to be a positive number.*=0"),
