@@ -13,7 +13,7 @@ from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.validation import check_has, check_integer, check_labels
 from keras_adasim.workers import told_by_chief
 
-# Images whose records of two epochs are compared.
+# Images whose records are looked at.
 MAX_RECORDS = 200_000
 
 
@@ -29,7 +29,7 @@ class Measures(keras.callbacks.Callback):
     - `alignment`: Mean squared distance of two views of an image, augmented as in training; left
       out if the model's `augment` has no `crops` [3].
 
-    Of the pairing, as far as it has them, over all images:
+    Of the pairing, as far as it has them, over a sample of at most 200,000 images:
 
     - `gate_open`: Share of the images that may get another image as their partner.
     - `partner_is_self`: Share of the images whose partner in the next epoch is the image itself.
@@ -39,7 +39,7 @@ class Measures(keras.callbacks.Callback):
     Of the bank, where there is one:
 
     - `neighbor_churn`: Of the neighbors in the images' records, those that were not in the record
-      of the epoch before; of a sample of at most 200,000 images.
+      of the epoch before; this and `neighbor_purity` of a sample of at most 200,000 images.
     - `staleness`: 1 less the mean cosine of an image's row and the feature that would be written
       now: of a fresh view (both views for `neighbor_feature` "second" or "mean"; the whole image
       if `augment` has no `crops`), in inference mode, over the sampled images that have a row. If
@@ -168,17 +168,16 @@ class Measures(keras.callbacks.Callback):
     def _of_pairing(self):
         values = self.model.pairing.statistics()
         if self.labels is not None:
-            partners = self.model.pairing.partners(np.arange(len(self.labels)))
-            values["partner_purity"] = float(np.mean(self.labels[partners] == self.labels))
+            images, partners = self.model.pairing.partner_sample(len(self.labels))
+            values["partner_purity"] = float(np.mean(self.labels[partners] == self.labels[images]))
         return values
 
     def _of_records(self):
         if self.model.bank is None:
             return {}
-        values, records = {}, self.model.bank.records()
-        self._now = self._sampled(records)
+        values, self._now = {}, self._sampled(self.model.bank.records())
         if self.labels is not None:
-            values["neighbor_purity"] = neighbor_purity(*records, self.labels)
+            values["neighbor_purity"] = neighbor_purity(*self._now, self.labels, self._recorded)
         if self._before is not None:
             values["neighbor_churn"] = neighbor_churn(*self._now, *self._before, self._recorded)
         return values

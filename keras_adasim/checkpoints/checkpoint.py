@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from keras_adasim.files import flush_folder, write_file
+from keras_adasim.files import flush_folder, linked, write_file
 from keras_adasim.version import __version__
 
 FORMAT = 3
@@ -127,8 +127,8 @@ class Checkpoint:
                 yield key, arrays[key]
 
     def window(self, epoch):
-        """The records of an epoch, as they were given to `write`."""
-        return np.load(self.path / _window_file(epoch), allow_pickle=False)
+        """The records of an epoch, as they were given to `write`; a map of the file."""
+        return np.load(self.path / _window_file(epoch), mmap_mode="r", allow_pickle=False)
 
     @classmethod
     def write(cls, path, groups, windows, facts, earlier=None, same=()):
@@ -149,10 +149,10 @@ class Checkpoint:
         files = {}
         for epoch, records in windows.items():
             name = _window_file(epoch)
-            if earlier is None or not _linked(earlier.path / name, path / name):
-                files[name] = _write_npy(path / name, records())
-            else:
+            if earlier is not None and _linked(earlier.path / name, path / name):
                 files[name] = earlier.manifest["files"][name]
+            else:
+                files[name] = _write_npy(path / name, records())
         for group, arrays in groups.items():
             name = f"{group}.npz"
             if group in same and _linked(earlier.path / name, path / name):
@@ -200,7 +200,12 @@ def _write_npz(path, arrays):
 
 
 def _write_npy(path, array):
-    return _written(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
+    if not linked(array, path):
+        write = functools.partial(np.lib.format.write_array, array=array, allow_pickle=False)
+        return _written(path, write)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return {"bytes": os.path.getsize(path), "crc32": _crc32(path)}
 
 
 def _written(path, write):

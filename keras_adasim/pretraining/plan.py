@@ -150,9 +150,16 @@ def about_the_memory(model, folder):
     kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
         *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
-        *(row("window", f"{megabytes(window)} in host memory") if window else []),
+        *(row("window", f"{megabytes(window)} {place_of_window(model.pairing)}") if window else []),
         *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {kept}"),
     ]
+
+
+def place_of_window(pairing):
+    """Where its records are."""
+    if pairing.directory is None:
+        return "in host memory"
+    return f"in files that are mapped, in {pairing.directory}"
 
 
 def memory_of(model):
