@@ -62,7 +62,10 @@ class AdaptiveWindow(Pairing):
         self.seed = check_integer("seed", seed, minimum=0)
         self.temperature = check_number("temperature", temperature, minimum=0)
         sizes = self.num_images, self.window, self.topk
-        self._window = MappedWindow(*sizes, directory) if directory else RecordWindow(*sizes)
+        if directory is None:
+            self._window = RecordWindow(*sizes)
+        else:
+            self._window = MappedWindow(*sizes, directory)
 
     @property
     def directory(self):

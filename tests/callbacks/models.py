@@ -75,6 +75,9 @@ class FakePairing:
     def partners(self, indices):
         return (np.asarray(indices) + 1) % self.num_images
 
+    def partner_sample(self, num_images):
+        return np.arange(num_images), self.partners(np.arange(num_images))
+
     def statistics(self):
         return {"gate_open": 0.75, "partner_is_self": 0.25}
 
