@@ -4,7 +4,6 @@ import numpy as np
 
 from keras_adasim.pairing.record_window import GONE
 
-
 # Images whose records are sorted together: a chunk's arrays stay in the processor's cache, and a
 # request for all images does not need memory for all records.
 CHUNK = 256

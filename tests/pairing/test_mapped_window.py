@@ -115,7 +115,8 @@ def test_records_follow_their_images(tmp_path):
     for before, after in zip(pairings, followed, strict=True):
         state = before.follow(before.get_state(records=False), previous)
         after.set_state(
-            state, lambda epoch: before.follow_epoch(before.epoch_records(epoch), previous)  # noqa: B023
+            state,
+            lambda epoch: before.follow_epoch(before.epoch_records(epoch), previous),  # noqa: B023
         )
     assert_alike(*followed)
 
@@ -177,6 +178,15 @@ def test_what_is_not_drawn_yet_is_drawn_at_once(tmp_path):
     go.set()
     mapped._ahead.wait()
     np.testing.assert_array_equal(mapped._ahead.partners, in_memory.partners(images))
+
+
+def test_partners_drawn_ahead_are_forgotten_with_their_state(tmp_path):
+    _, mapped = both(tmp_path, WINDOW - 1)
+    state = mapped.get_state()
+    push([mapped], WINDOW)
+    mapped._ahead.wait()
+    mapped.set_state(state)
+    np.testing.assert_array_equal(mapped.partners([3, 4]), [3, 4])
 
 
 def test_an_older_drawing_stops():

@@ -33,9 +33,9 @@ def test_goes_on_as_a_run_in_memory_does(tmp_path, capsys):
     with quick():
         pretrain(images, tmp_path / "in_memory", epochs=4, window_in_memory="yes", **WINDOW)
         for broken in (1, 3):
+            goes_on = {"epochs": 4, "callbacks": [Fails(broken)], **WINDOW}
             with pytest.raises(ZeroDivisionError):
-                goes_on = {"epochs": 4, "callbacks": [Fails(broken)]}
-                pretrain(images, run, window_in_memory="no", **goes_on, **WINDOW)
+                pretrain(images, run, window_in_memory="no", **goes_on)
         assert "in files that are mapped" in capsys.readouterr().out
         newest = run / "checkpoints" / "epoch-3"
         # One name in each of two checkpoints, one where it is in use.
@@ -53,8 +53,8 @@ def test_goes_on_as_a_run_in_memory_does(tmp_path, capsys):
 def test_a_run_is_reopened_with_links_to_its_checkpoint(tmp_path, monkeypatch):
     with quick():
         run = tmp_path / "run"
-        building_augment = {"augment": None, "backbone": "vit_mini", "image_size": 16}
-        pretrain(tiny.images(), run, num_local=0, patch_size=8, **building_augment, **WINDOW)
+        own = {"augment": None, "backbone": "vit_mini", "image_size": 16}
+        pretrain(tiny.images(), run, num_local=0, patch_size=8, **own, **WINDOW)
         monkeypatch.setattr(building, "WINDOW_SHARE", 0.0)
         model = reopen(RunFolder(run))
     directory = model.pairing.directory
