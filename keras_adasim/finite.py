@@ -30,5 +30,5 @@ def check_finite(variables, what):
         if value.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(value))):
             raise NotFiniteError(
                 f"Expected finite weights of {what}. Received: NaN or infinite values in "
-                f"{variable.path} of shape {tuple(variable.shape)}"
+                f"{getattr(variable, 'path', variable.name)} of shape {tuple(variable.shape)}"
             )

@@ -6,7 +6,14 @@ import zipfile
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
-from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
+from keras_adasim.checkpoints import (
+    Checkpoint,
+    CheckpointFolder,
+    DamagedError,
+    ShardsOfWorkers,
+    TrainingState,
+    told,
+)
 from keras_adasim.data.inventory import Inventory
 from keras_adasim.files import check_space, expand, free_space
 from keras_adasim.finite import NotFiniteError
@@ -37,7 +44,8 @@ class Backup(keras.callbacks.Callback):
     from its first step all the same, so that other callbacks see the steps before it pass by.
 
     The model must be built, and keep its shape. Put it after callbacks that change the model's
-    state, or log. With several processes the chief writes and all read.
+    state, or log. With several processes the chief writes and all read; of a sharded bank each
+    process writes what it owns. A run goes on with any other number of devices and processes.
 
     Args:
         directory: Folder of the checkpoints, of this run only; `~` is the home folder.
@@ -128,6 +136,8 @@ class Backup(keras.callbacks.Callback):
             optimizer.build(self.model.trainable_variables)
         if writes_files(self.model):
             self.checkpoints.remove_leftovers()
+        if TrainingState(self.model).is_spread:
+            self._shards().remove_leftovers()
         self._forget()
         self._restore_newest()
         if self._last is not None and writes_files(self.model):
@@ -193,6 +203,8 @@ class Backup(keras.callbacks.Callback):
             needed = TrainingState(self.model).bytes() / 1e6
             free = free_space(self.directory) / 1e6
             stays = f"the last one, after {self._last.told}, stays" if self._last else "none is yet"
+            if not writes_files(self.model):
+                return
             print(
                 f"\nwarning: no checkpoint after {told(self._finished, self._step)} in "
                 f"{self.directory}, which takes {needed:.1f} MB where {free:.1f} MB are free: "
@@ -203,14 +215,25 @@ class Backup(keras.callbacks.Callback):
     def _save(self):
         state = TrainingState(self.model)
         state.check_finite(f"{told(self._finished, self._step)}, which was not saved")
-        if not writes_files(self.model):
-            return
+        if state.is_spread:
+            shards = self._shards()
+            others = shards.written(state.shards())
+            shards.finished(lambda: self._write(state, others))
+            name = Checkpoint.name(self._finished, self._step)
+            self._last = Checkpoint(self.directory / name)
+        elif writes_files(self.model):
+            self._write(state)
+
+    def _shards(self):
+        return ShardsOfWorkers(self.model.distribute_strategy, self.directory)
+
+    def _write(self, state, others=None):
         check_space(self.directory, state.bytes(), "a checkpoint")
         facts = {
             "finished_epochs": self._finished,
             "step": self._step,
             "score": None if self._step or self._score is None else float(self._score),
-            "shapes": state.shapes(),
+            **state.facts(),
         }
         if self.images is not None:
             facts["images"] = len(self.images.keys)
@@ -225,6 +248,7 @@ class Backup(keras.callbacks.Callback):
             facts=facts,
             earlier=None if self._follows else self._last,
             same=(IMAGES,) if self._knows_images else (),
+            others=others,
         )
         self._last = self.checkpoints.add(self._finished, self._step, write)
         self._follows, self._knows_images = False, self.images is not None

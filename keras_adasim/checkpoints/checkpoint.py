@@ -28,7 +28,8 @@ class Checkpoint:
     It has these files:
 
     - `manifest.json`: what it is of, and the size and CRC-32 of every other file;
-    - `GROUP.npz`: the arrays of a group of variables;
+    - `GROUP.npz`: the arrays of a group of variables; or `GROUP-0-of-N.npz` and so on, shares of
+      their rows, each written by who owns it;
     - `window-E.npy`: the neighbors that epoch E recorded, which later checkpoints share as a hard
       link, for they never change.
 
@@ -126,12 +127,26 @@ class Checkpoint:
             for key in arrays.files:
                 yield key, arrays[key]
 
+    def shards(self, name):
+        """Names of the groups that a group is kept as, in the order of their rows.
+
+        It is one of its own name, or `NAME-0-of-N` and so on; none if there is nothing of it.
+        """
+        found = [re.fullmatch(rf"{name}(?:-(\d+)-of-\d+)?", group) for group in self.groups()]
+        found = [match for match in found if match]
+        return [match[0] for match in sorted(found, key=lambda match: int(match[1] or 0))]
+
+    def joined(self, name):
+        """The arrays of a group, with the rows of all its shards; [] if there is nothing of it."""
+        shards = [[array for _, array in self.group(shard)] for shard in self.shards(name)]
+        return [np.concatenate(arrays) for arrays in zip(*shards, strict=True)]
+
     def window(self, epoch):
         """The records of an epoch, as they were given to `write`; a map of the file."""
         return np.load(self.path / _window_file(epoch), mmap_mode="r", allow_pickle=False)
 
     @classmethod
-    def write(cls, path, groups, windows, facts, earlier=None, same=()):
+    def write(cls, path, groups, windows, facts, earlier=None, same=(), others=None):
         """Writes a checkpoint into a new folder, and waits until it is on the disk.
 
         Args:
@@ -141,6 +156,8 @@ class Checkpoint:
             facts: Dict of what else the manifest has.
             earlier: A `Checkpoint` whose records of the same epochs are the same, or None.
             same: Names of the groups that are the same there, too.
+            others: Dict of the paths of files of groups that are written already, and are moved
+                into the folder, to what the manifest says of them.
 
         Raises:
             OSError: If it can't be written.
@@ -158,10 +175,18 @@ class Checkpoint:
             if group in same and _linked(earlier.path / name, path / name):
                 files[name] = earlier.manifest["files"][name]
             else:
-                files[name] = _write_npz(path / name, arrays())
+                files[name] = write_npz(path / name, arrays())
+        for source, told in (others or {}).items():
+            os.replace(source, path / source.name)
+            files[source.name] = told
         manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": files}
         write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         flush_folder(path)
+
+
+def shard_name(name, shard, num_shards):
+    """Name of the group that holds a share of the rows of another, or all of them."""
+    return name if num_shards == 1 else f"{name}-{shard}-of-{num_shards}"
 
 
 def told(epochs, steps):
@@ -187,7 +212,7 @@ class _Summed:
         self._file.flush()
 
 
-def _write_npz(path, arrays):
+def write_npz(path, arrays):
     """Writes an .npz file array by array; a dtype that NumPy doesn't know becomes bytes."""
 
     def write(file):

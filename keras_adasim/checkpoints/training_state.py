@@ -3,8 +3,10 @@
 import functools
 import operator
 
+from keras_adasim.checkpoints.checkpoint import shard_name
 from keras_adasim.finite import check_finite
 from keras_adasim.layers.copies import read_copies
+from keras_adasim.layers.keyed_tables import TABLES
 
 
 class TrainingState:
@@ -18,6 +20,7 @@ class TrainingState:
     def __init__(self, model):
         self.model = model
         self.pairing = getattr(model, "pairing", None)
+        self.bank = getattr(model, "bank", None)
 
     def groups(self, within_epoch=False):
         """What `Checkpoint.write` takes.
@@ -27,12 +30,28 @@ class TrainingState:
         """
         variables = self._variables()
         groups = {name: functools.partial(_arrays, group) for name, group in variables.items()}
+        groups = {**self.shards(), **groups}
         if within_epoch:
             means = self.model.metrics_variables
             groups["means"] = functools.partial(_arrays, means, read_copies)
         if self.pairing is not None:
             groups["pairing"] = self.pairing.get_state(records=False).items
         return groups
+
+    def shards(self):
+        """The bank, as groups: whole, or those of its shards that this process has."""
+        if self.bank is None:
+            return {}
+        rows = self.bank.rows_kept
+        return {
+            shard_name("bank", shard, rows.num_shards): functools.partial(_tables, rows, shard)
+            for shard in rows.shards_here
+        }
+
+    @property
+    def is_spread(self):
+        """Whether the bank's shards are those of several workers, each of which has its own."""
+        return self.bank is not None and self.bank.is_spread
 
     def windows(self):
         """Dict of epochs to functions that return what they recorded."""
@@ -44,11 +63,15 @@ class TrainingState:
     def bytes(self):
         """Bytes of all but the records."""
         variables = [variable for group in self._variables().values() for variable in group]
-        return sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+        total = sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+        rows = None if self.bank is None else self.bank.rows_kept
+        return total if rows is None else total + rows.num_shards * rows.memory_bytes()
 
     def check_finite(self, what):
         """Raises NotFiniteError, naming `what`, if there is a number that isn't."""
-        check_finite([v for group in self._variables().values() for v in group], what)
+        variables = [v for group in self._variables().values() for v in group]
+        tables = [] if self.bank is None else self.bank.rows_kept.variables_here()
+        check_finite([*tables, *variables], what)
 
     def restore(self, checkpoint, previous=None):
         """Takes over what a `Checkpoint` holds.
@@ -66,12 +89,13 @@ class TrainingState:
         """
         variables = self._variables()
         self._check_shapes(checkpoint.manifest["shapes"], previous)
+        self._check_row_dtype(checkpoint.manifest)
         for name, group in variables.items():
             arrays = (array for _, array in checkpoint.group(name))
-            if name == "bank" and previous is not None:
-                arrays = self.model.bank.follow(tuple(arrays), previous)
             for variable, array in zip(group, arrays, strict=True):
                 variable.assign(_typed(array, variable))
+        if self.bank is not None:
+            self._restore_bank(checkpoint, previous)
         if self.pairing is not None:
             self._restore_pairing(checkpoint, previous)
         return [array for _, array in checkpoint.group("means")] if checkpoint.place[1] else []
@@ -82,7 +106,26 @@ class TrainingState:
             name: [list(variable.shape) for variable in group]
             for name, group in self._variables().items()
         }
+        if self.bank is not None:
+            shapes["bank"] = self.bank.table_shapes
         return shapes if self.pairing is None else shapes | {"pairing": self.pairing.shapes()}
+
+    def facts(self):
+        """Dict of what else a manifest says of it."""
+        facts = {"shapes": self.shapes()}
+        return facts if self.bank is None else facts | {"row_dtype": self.bank.row_dtype}
+
+    def _restore_bank(self, checkpoint, previous):
+        """Whoever owns a row takes it, into however many shards it was written."""
+        if previous is not None:
+            tables = self.bank.follow(tuple(checkpoint.joined("bank")), previous)
+            self.bank.set_weights(tables)
+            return
+        first = 0
+        for shard in checkpoint.shards("bank"):
+            for place, (_, array) in enumerate(checkpoint.group(shard)):
+                self.bank.rows_kept.assign(place, first, array)
+            first += len(array)
 
     def _restore_pairing(self, checkpoint, previous):
         state, records = dict(checkpoint.group("pairing")), checkpoint.window
@@ -105,15 +148,24 @@ class TrainingState:
                     "here, or of other shapes"
                 )
 
+    def _check_row_dtype(self, manifest):
+        if self.bank is None:
+            return
+        saved = manifest.get("row_dtype", "float32")
+        if saved != self.bank.row_dtype:
+            raise ValueError(
+                f"a bank of {saved} rows saved, `row_dtype`={self.bank.row_dtype} here"
+            )
+
     def _variables(self):
-        model, bank = self.model, getattr(self.model, "bank", None)
-        optimizer = getattr(model, "optimizer", None)
+        """Groups of variables that all replicas have; the bank's are apart."""
+        model, optimizer = self.model, getattr(self.model, "optimizer", None)
         groups = {
-            "bank": bank.variables if bank is not None else [],
             "model": model.variables,
             "optimizer": optimizer.variables if optimizer is not None else [],
         }
-        known, found = {id(variable) for variable in model.metrics_variables}, {}
+        apart = [*model.metrics_variables, *(self.bank.variables if self.bank is not None else [])]
+        known, found = {id(variable) for variable in apart}, {}
         for name, group in groups.items():
             group = {id(variable): variable for variable in group if id(variable) not in known}
             known |= set(group)
@@ -126,6 +178,12 @@ def _arrays(variables, read=operator.methodcaller("numpy")):
     """Names and arrays of variables, read one by one."""
     for place, variable in enumerate(variables):
         yield f"{place:05} {variable.path.replace('/', ' ')}", read(variable)
+
+
+def _tables(rows, shard):
+    """Names and arrays of a bank's tables, or of a share of them, read one by one."""
+    for place, name in enumerate(TABLES):
+        yield f"{place:05} {name}", rows.read_shard(place, shard)
 
 
 def _of_a_row(shapes):

@@ -61,6 +61,6 @@ class Following:
         if self.bank is None:
             return None
         bank = type(self.bank).from_config({**self.bank.get_config(), "num_images": len(keys)})
-        bank.set_weights(bank.follow(self.bank.get_weights(), previous))
+        bank.set_weights(bank.follow(self.bank.tables(), previous))
         bank.keys = keys
         return bank

@@ -70,7 +70,7 @@ def build(source, strategy, decision, window_files, augment=None):
             student,
             make_objective(decision, len(dataset)),
             pairing,
-            make_bank(source, student, pairing),
+            make_bank(source, student, pairing, **decision.pick(make_bank)),
             neighbor_feature=decision["neighbor_feature"],
             augment=augment or make_augment(crops, **decision.pick(make_augment)),
             momentum=make_momentum(steps, **decision.pick(make_momentum)),
@@ -211,10 +211,11 @@ def keeps_in_memory(window_in_memory, num_images, window, topk):
     return needed <= WINDOW_SHARE * memory
 
 
-def make_bank(source, backbone, pairing):
+def make_bank(source, student, partners, row_dtype, sharded):
     """One row per image."""
-    topk = getattr(pairing, "topk", min(10, len(source)))
-    return layers.NeighborBank(len(source), backbone.output["features"].shape[-1], topk)
+    topk = getattr(partners, "topk", min(10, len(source)))
+    size = student.output["features"].shape[-1]
+    return layers.NeighborBank(len(source), size, topk, row_dtype, sharded)
 
 
 def make_objective(values, steps_per_epoch):

@@ -38,6 +38,7 @@ RULES = {
     "mean": "ImageNet's for 3 channels, else measured on 256 images",
     "std": "ImageNet's for 3 channels, else measured on 256 images",
     "topk": "10, or as many as there are images",
+    "row_dtype": "of the bank: float32 up to 2 million images, 3 GB of 384 features; then float16",
 }
 
 
@@ -87,6 +88,7 @@ def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, imag
         "exclude": ("blur",) if image_size <= 64 else (),
         "queue_size": batch * int(np.clip(num_images // batch // 2, 1, 98304 // batch)),
         "topk": min(10, num_images),
+        "row_dtype": "float32" if num_images <= 2_000_000 else "float16",
     }
     if small:
         chosen |= {"hidden_dim": 256, "bottleneck_dim": 64, "predictor_hidden_dim": 64}

@@ -104,8 +104,8 @@ def test_every_and_the_last_epoch(tmp_path):
     ("owner", "name", "call", "epochs"),
     [
         # Two groups in each save.
-        (checkpoint, "_write_npz", 5, [2, 3]),
-        (checkpoint, "_write_npz", 6, [2, 3]),
+        (checkpoint, "write_npz", 5, [2, 3]),
+        (checkpoint, "write_npz", 6, [2, 3]),
         (checkpoint, "write_file", 3, [2, 3]),
         # Two in each save, of the manifest and of the folder; a third for the one that goes.
         (os, "replace", 5, [2, 3]),
@@ -124,7 +124,7 @@ def test_killed_while_saving_the_third_epoch(
         calls.append(args)
         if len(calls) < call:
             return function(*args, **kwargs)
-        if name == "_write_npz":
+        if name == "write_npz":
             args[0].write_bytes(b"half")
         raise Killed
 
@@ -218,7 +218,7 @@ def test_a_full_disk_ends_nothing_but_the_last_epoch(tmp_path, monkeypatch, caps
 
     def fill(patch):
         if free is None:
-            patch.setattr(checkpoint, "_write_npz", full)
+            patch.setattr(checkpoint, "write_npz", full)
         else:
             patch.setattr(shutil, "disk_usage", lambda path: usage)
 
