@@ -2,7 +2,7 @@
 
 import shutil
 
-from keras_adasim.checkpoints.checkpoint import write_npz
+from keras_adasim.checkpoints.checkpoint import write_group
 from keras_adasim.workers import told_by_all, told_by_chief
 
 
@@ -34,21 +34,21 @@ class ShardsOfWorkers:
             groups: Dict of the groups' names to functions that yield names and arrays.
 
         Returns:
-            Dict of all such files' paths to what a manifest says of them.
+            List of the paths of all such files.
 
         Raises:
             OSError: In all workers, if one couldn't write.
         """
-        mine = {"files": {}}
+        mine = {"files": []}
         try:
             for group, arrays in ({} if self.is_chief else groups).items():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                mine["files"][f"{group}.npz"] = write_npz(self.folder / f"{group}.npz", arrays())
+                mine["files"] += write_group(self.folder, group, arrays())
         except OSError as error:
             mine["error"] = str(error)
         told = told_by_all(self.strategy, mine)
         check(*(each.get("error") for each in told))
-        return {self.folder / n: facts for each in told for n, facts in each["files"].items()}
+        return [self.folder / name for each in told for name in each["files"]]
 
     def finished(self, write):
         """Lets the chief write the rest; the others wait for it.

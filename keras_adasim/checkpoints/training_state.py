@@ -1,9 +1,11 @@
 """Everything that decides what comes next in a training, as groups of arrays, and back."""
 
 import functools
-import operator
+
+import tensorflow as tf
 
 from keras_adasim.checkpoints.checkpoint import shard_name
+from keras_adasim.checkpoints.large_array import parts, whole_or_large
 from keras_adasim.finite import check_finite
 from keras_adasim.layers.copies import read_copies
 from keras_adasim.layers.keyed_tables import TABLES
@@ -124,7 +126,8 @@ class TrainingState:
         first = 0
         for shard in checkpoint.shards("bank"):
             for place, (_, array) in enumerate(checkpoint.group(shard)):
-                self.bank.rows_kept.assign(place, first, array)
+                for start, end in parts(len(array), array[:1].nbytes):
+                    self.bank.rows_kept.assign(place, first + start, array[start:end])
             first += len(array)
 
     def _restore_pairing(self, checkpoint, previous):
@@ -174,16 +177,28 @@ class TrainingState:
         return found
 
 
-def _arrays(variables, read=operator.methodcaller("numpy")):
+def _arrays(variables, read=None):
     """Names and arrays of variables, read one by one."""
     for place, variable in enumerate(variables):
-        yield f"{place:05} {variable.path.replace('/', ' ')}", read(variable)
+        array = _array_of(variable) if read is None else read(variable)
+        yield f"{place:05} {variable.path.replace('/', ' ')}", array
+
+
+def _array_of(variable):
+    def read(start, end):
+        return tf.convert_to_tensor(variable)[start:end].numpy() if end else variable.numpy()
+
+    return whole_or_large(variable.shape, variable.value.dtype.as_numpy_dtype, read)
 
 
 def _tables(rows, shard):
     """Names and arrays of a bank's tables, or of a share of them, read one by one."""
+    first, last = rows.bounds(shard)
     for place, name in enumerate(TABLES):
-        yield f"{place:05} {name}", rows.read_shard(place, shard)
+        table = rows.tables[place]
+        dtype = tf.as_dtype(table.dtype).as_numpy_dtype
+        read = functools.partial(rows.read_shard, place, shard)
+        yield f"{place:05} {name}", whole_or_large((last - first, *table.shape[1:]), dtype, read)
 
 
 def _of_a_row(shapes):

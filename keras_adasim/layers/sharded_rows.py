@@ -156,11 +156,11 @@ class ShardedRows:
         blocks = zip(self.shards_here, _copies(table), strict=True)
         return functools.reduce(np.add, (own(*block) for block in blocks))
 
-    def read_shard(self, place, shard):
-        """Reads a block of a table, one of `shards_here`: a NumPy array."""
+    def read_shard(self, place, shard, start=None, end=None):
+        """Reads rows of a block of a table, one of `shards_here`: a NumPy array."""
         first, last = self.bounds(shard)
         copy = _copies(self.tables[place])[self.shards_here.index(shard)]
-        return copy.numpy()[: last - first]
+        return copy[start or 0 : last - first if end is None else end].numpy()
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on; each owner takes its own."""

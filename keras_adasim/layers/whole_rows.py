@@ -55,9 +55,15 @@ class WholeRows:
         """Reads some rows of a table: (n,) integers -> a NumPy array (n, ...)."""
         return tf.gather(self.tables[place], indices).numpy()
 
-    def read_shard(self, place, shard):
-        """Reads the only shard, which is the table."""
-        return self.read(place)
+    def bounds(self, shard):
+        """First row of the only shard, which is the table, and the one behind its last."""
+        return 0, self.tables[0].shape[0]
+
+    def read_shard(self, place, shard, start=None, end=None):
+        """Reads rows of the only shard: a NumPy array."""
+        if end is None:
+            return self.read(place)
+        return tf.convert_to_tensor(self.tables[place])[start:end].numpy()
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on, in all copies."""

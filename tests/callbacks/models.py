@@ -58,12 +58,14 @@ class Watched(keras.Model):
 class FakeBank:
     """Says what it is told to have found."""
 
+    is_spread = False
+
     def __init__(self, ids, similarities):
         self.ids, self.similarities = np.array(ids), np.array(similarities)
         self.num_images = len(self.ids)
 
-    def records(self):
-        return self.ids, self.similarities
+    def records(self, indices):
+        return self.ids[indices], self.similarities[indices]
 
 
 class FakePairing:
