@@ -35,7 +35,7 @@ def main(folder):
     place, folder = strategy.cluster_resolver.task_id, pathlib.Path(folder)
     model = build(strategy, sharded=True)
     log = fit(model, folder / "run", 2)
-    bank, found = banks.visited(strategy, sharded=True)
+    bank, found = banks.visited(strategy, sharded=True, row_dtype="float16")
     tables = {f"table{i}": table for i, table in enumerate(bank.tables())}
     rows = {"rows": bank.rows([20, 3]), "expected": bank.features.numpy()[[20, 3]]}
     np.savez(folder / f"visited-{place}.npz", ids=found[0], similarities=found[1], **tables, **rows)

@@ -47,7 +47,7 @@ def test_two_workers_with_a_sharded_bank_go_on_with_the_run_of_one(tmp_path):
     with processes.passing_signals():
         assert processes.run() == [0, 0], processes.last_lines(1)
     # The layer by itself: what each found, and what both read of the other's rows.
-    bank, found = banks.on_one_device()
+    bank, found = banks.on_one_device(row_dtype="float16")
     for place in range(2):
         visited = dict(np.load(tmp_path / f"visited-{place}.npz"))
         np.testing.assert_array_equal(visited["rows"], visited["expected"])

@@ -34,8 +34,8 @@ def assert_equal(model, other, tolerance=0):
         np.testing.assert_allclose(ours, theirs, atol=tolerance, rtol=0)
 
 
-@pytest.mark.slow
-def test_a_sharded_bank_trains_as_a_whole_one_and_is_resharded(two_replicas, tmp_path):
+@pytest.mark.large
+def test_a_sharded_bank_trains_as_a_whole_one(two_replicas, tmp_path):
     whole, sharded = with_bank(), with_bank(two_replicas, sharded=True)
     measures = [callbacks.Measures(every=1) for _ in range(2)]
     fit(whole, tmp_path / "whole", 2, measures[0])
@@ -46,21 +46,6 @@ def test_a_sharded_bank_trains_as_a_whole_one_and_is_resharded(two_replicas, tmp
     found = [measured.evaluate() for measured in measures]
     assert found[0].keys() == found[1].keys()
     assert found[1] == pytest.approx(found[0], abs=1e-4)
-    # Each shard in a file of its own, without the row beside them.
-    names = sorted(path.name for path in (tmp_path / "sharded" / "epoch-2").glob("bank*"))
-    assert names == ["bank-0-of-2.npz", "bank-1-of-2.npz"]
-    assert_equal(restored(tmp_path / "sharded"), sharded)
-    assert_equal(restored(tmp_path / "sharded", sharded=True), sharded)
-    assert_equal(restored(tmp_path / "whole", strategy=two_replicas, sharded=True), whole)
-    # A .keras file has all of it too.
-    sharded.save(tmp_path / "model.keras")
-    loaded = SelfDistillation.load(tmp_path / "model.keras")
-    assert loaded.bank.sharded
-    assert_equal(loaded, sharded)
-    with two_replicas.scope():
-        loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert loaded.bank.rows_kept.num_shards == 2
-    assert_equal(loaded, sharded)
     # It goes on, bit by bit, as it would have.
     fit(sharded, tmp_path / "sharded", 3)
     again = with_bank(two_replicas, sharded=True)
@@ -68,6 +53,40 @@ def test_a_sharded_bank_trains_as_a_whole_one_and_is_resharded(two_replicas, tmp
     fit(again, tmp_path / "sharded", 3)
     assert_equal(again, sharded)
     tiny.assert_states_equal(tiny.state(again), tiny.state(sharded), 0)
+
+
+def filled(strategy=None, **arguments):
+    """A model that was not trained, with a bank of any numbers."""
+    model, rng = with_bank(strategy, **arguments), np.random.default_rng(0)
+    rows = rng.normal(size=(tiny.NUM_IMAGES, 16))
+    ids = rng.integers(0, tiny.NUM_IMAGES, (tiny.NUM_IMAGES, 4))
+    model.bank.set_weights([rows, ids, rng.random((tiny.NUM_IMAGES, 4))])
+    return model
+
+
+def test_any_number_of_replicas_goes_on_with_any_number_of_shards(two_replicas, tmp_path):
+    whole, sharded = filled(), filled(two_replicas, sharded=True)
+    for model, name in ((whole, "whole"), (sharded, "sharded")):
+        backup = callbacks.Backup(tmp_path / name)
+        backup.set_model(model)
+        backup.save_within_epoch()
+    # Each shard in a file of its own, without the row beside it.
+    (folder,) = (tmp_path / "sharded").iterdir()
+    shards = [np.load(folder / f"bank-{i}-of-2.npz") for i in range(2)]
+    assert not (folder / "bank.npz").exists()
+    for tables in zip(*(shard.values() for shard in shards), whole.bank.tables(), strict=True):
+        np.testing.assert_array_equal(np.concatenate(tables[:2]), tables[2])
+    assert_equal(restored(tmp_path / "sharded"), whole)
+    assert_equal(restored(tmp_path / "sharded", sharded=True), whole)
+    for name in ("whole", "sharded"):
+        assert_equal(restored(tmp_path / name, strategy=two_replicas, sharded=True), whole)
+    # A .keras file has all of it too.
+    sharded.save(tmp_path / "model.keras")
+    assert_equal(SelfDistillation.load(tmp_path / "model.keras"), whole)
+    with two_replicas.scope():
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.bank.rows_kept.num_shards == 2
+    assert_equal(loaded, whole)
 
 
 def test_rows_of_other_images_go_with_them(two_replicas):
