@@ -88,7 +88,7 @@ def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, imag
         "exclude": ("blur",) if image_size <= 64 else (),
         "queue_size": batch * int(np.clip(num_images // batch // 2, 1, 98304 // batch)),
         "topk": min(10, num_images),
-        "row_dtype": "float32" if num_images <= 2_000_000 else "float16",
+        "row_dtype": bank_dtype(num_images),
     }
     if small:
         chosen |= {"hidden_dim": 256, "bottleneck_dim": 64, "predictor_hidden_dim": 64}
@@ -177,3 +177,8 @@ def momentum(num_images):
     """From .99 at 20,000 images to .996 at 1.28 million, by the logarithm of their number."""
     share = math.log(num_images / 20_000) / math.log(1_281_167 / 20_000)
     return round(0.99 + 0.006 * min(max(share, 0.0), 1.0), 4)
+
+
+def bank_dtype(num_images):
+    """Type of the bank's rows for so many images."""
+    return "float32" if num_images <= 2_000_000 else "float16"
