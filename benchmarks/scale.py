@@ -87,7 +87,8 @@ class Memory:
 
     def _watch(self):
         while not self._stop.wait(0.05):
-            facts = dict(line.split(":", 1) for line in open("/proc/self/status"))
+            lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+            facts = dict(line.split(":", 1) for line in lines)
             own, mapped = (1024 * int(facts[n].split()[0]) for n in ("RssAnon", "RssFile"))
             self.own, self.mapped = max(self.own, own), max(self.mapped, mapped)
 
@@ -104,9 +105,9 @@ def measure(num_images):
         watchers = [callbacks.PushNeighbors(), callbacks.Measures(), backup]
         container = keras.callbacks.CallbackList(watchers, model=model, epochs=WINDOW.value + 2)
         container.on_train_begin()
-        pairs = iter(range(WINDOW.value + 1))
-        for epoch in pairs:
-            seconds = epoch_end(model, watchers, epoch, rng)
+        for epoch in range(WINDOW.value + 1):
+            is_last = epoch == WINDOW.value
+            seconds = epoch_end(model, watchers[: 3 if is_last else 1], epoch, rng)
         start = time.perf_counter()
         first = rng.permutation(num_images)[: BATCH.value]
         model.pairing.partners(first)
@@ -201,20 +202,16 @@ def seconds_of_look_up(model, rng):
 
 
 def epoch_end(model, watchers, epoch, rng):
-    """Some images find others; then all that callbacks do before the next epoch."""
-    push, measures, backup = watchers
+    """Some images find others; then what callbacks do before the next epoch."""
     changed = rng.integers(0, max(1, model.bank.num_images - CHUNK))
     assign_records(model.bank, changed, min(CHUNK, model.bank.num_images), rng)
     times = [time.perf_counter()]
-    push.on_epoch_end(epoch)
-    times.append(time.perf_counter())
-    measures.params = {"epochs": epoch + 1}
-    measures.on_epoch_end(epoch, {})
-    times.append(time.perf_counter())
-    backup.on_epoch_end(epoch, {})
-    times.append(time.perf_counter())
+    for watcher in watchers:
+        watcher.params = {"epochs": epoch + 1}
+        watcher.on_epoch_end(epoch, {})
+        times.append(time.perf_counter())
     names = ("push", "statistics", "hand_over")
-    return {**dict(zip(names, np.diff(times), strict=True)), "pause": times[-1] - times[0]}
+    return {**dict(zip(names, np.diff(times), strict=False)), "pause": times[-1] - times[0]}
 
 
 def run(num_images, **changes):
