@@ -147,7 +147,7 @@ class Measures(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Adds the measures to `logs`."""
         if logs is not None and self._is_due(epoch):
-            if self.model.bank is not None and self.model.bank.is_spread:
+            if self._is_spread:
                 self._bank = self._read_bank()  # All are asked for it.
                 self._now = self._bank[0]
             logs.update(told_by_chief(self.model.distribute_strategy, self.evaluate))
@@ -158,10 +158,7 @@ class Measures(keras.callbacks.Callback):
         Returns:
             Dict of floats, those named above.
         """
-        bank = self.model.bank
-        records, rows = (
-            self._bank or (None, None) if bank is not None and bank.is_spread else self._read_bank()
-        )
+        records, rows = (self._bank or (None, None)) if self._is_spread else self._read_bank()
         values = {**self._of_pairing(), **self._of_records(records), **self._of_features(rows)}
         return {name: value for name, value in values.items() if not np.isnan(value)}
 
@@ -179,6 +176,11 @@ class Measures(keras.callbacks.Callback):
             images, partners = self.model.pairing.partner_sample(len(self.labels))
             values["partner_purity"] = float(np.mean(self.labels[partners] == self.labels[images]))
         return values
+
+    @property
+    def _is_spread(self):
+        """Whether rows of the bank are in other processes, which are asked at the epoch's end."""
+        return self.model.bank is not None and self.model.bank.is_spread
 
     def _read_bank(self):
         """Records and rows of the sampled images; None for what there isn't."""

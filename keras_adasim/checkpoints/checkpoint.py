@@ -144,6 +144,8 @@ class Checkpoint:
     def joined(self, name):
         """The arrays of a group, with the rows of all its shards; [] if there is nothing of it."""
         shards = [[array for _, array in self.group(shard)] for shard in self.shards(name)]
+        if len(shards) == 1:
+            return shards[0]
         return [np.concatenate(arrays) for arrays in zip(*shards, strict=True)]
 
     def window(self, epoch):

@@ -86,11 +86,9 @@ class ShardedRows:
 
     def write(self, indices, *rows):
         """Overwrites those of all replicas' rows that this replica owns."""
-        places, size = (
-            indices - tf.cast(self._first_row(), tf.int64),
-            tf.constant(self.size, tf.int64),
-        )
-        places = tf.where((places < 0) | (places >= size), size, places)
+        places = indices - tf.cast(self._first_row(), tf.int64)
+        beside = tf.constant(self.size, tf.int64)
+        places = tf.where((places < 0) | (places >= beside), beside, places)
         for table, values in zip(self.tables, rows, strict=True):
             table.scatter_update(tf.IndexedSlices(tf.cast(values, table.dtype), places))
 
