@@ -64,7 +64,7 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
 
 def _images(source, indices, image_size, center_crop):
     """Data set of uint8 images, read in parallel and in order."""
-    decode = source.decode if hasattr(source, "decode") else _python_decode(source)
+    decode = decoder(source)
 
     def read(index):
         image = decode(index)
@@ -74,8 +74,10 @@ def _images(source, indices, image_size, center_crop):
     return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _python_decode(source):
-    """`source[i]` for a graph, of sources that can't be read in one."""
+def decoder(source):
+    """Function of an index in a graph that gives a source's image; `source[i]` if it has none."""
+    if hasattr(source, "decode"):
+        return source.decode
     channels = source[0].shape[-1]
 
     def decode(index):
