@@ -33,8 +33,8 @@ from keras_adasim.export.folder import written_whole
 PHOTOGRAPHS = (
     "astronaut.png",
     "brick.png",
-    "camera.png",
     "chelsea.png",
+    "camera.png",
     "coffee.png",
     "coins.png",
     "grass.png",
@@ -318,7 +318,7 @@ FULL = {
     "dense": (make_dense, {}),
 }
 SMALL = {
-    "retrieval": (make_retrieval, {"names": PHOTOGRAPHS[:3], "between": 4, "side": 48}),
+    "retrieval": (make_retrieval, {"names": PHOTOGRAPHS[:5:2], "between": 4, "side": 48}),
     "copies": (make_copies, {"copied": 4, "between": 2, "distractors": 8, "side": 16}),
     "video": (make_video, {"videos": VIDEOS[:1], "frames": 4, "height": 36}),
     "dense": (make_dense, {"train": 4, "test": 3, "side": 32}),

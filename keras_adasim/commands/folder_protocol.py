@@ -125,7 +125,7 @@ def part_of(folder, *names):
     found = [folder / name for name in names if (folder / name).is_dir()]
     if not found:
         raise FileNotFoundError(
-            f"Expected a folder {' or '.join(names)}/ in `data_dir`; `--help` shows the layout. "
+            f"Expected a folder {'/ or '.join(names)}/ in `data_dir`; `--help` shows the layout. "
             f"Received: {folder} without"
         )
     return found[0]

@@ -52,8 +52,9 @@ nothing but what builds NumPy's arrays:
             if module.split(".")[0] != "numpy" or name not in known:
                 raise pickle.UnpicklingError(module + "." + name)
             return super().find_class(module, name)
-    gnd = Arrays(open("gnd_roxford5k.pkl", "rb"), encoding="latin1").load()
-    json.dump(gnd, open("gnd.json", "w"), default=lambda array: array.tolist())
+    with open("gnd_roxford5k.pkl", "rb") as official, open("gnd.json", "w") as made:
+        gnd = Arrays(official, encoding="latin1").load()
+        json.dump(gnd, made, default=lambda array: array.tolist())
 
 Images keep the ratio of their sides, and the longer one is made --image_size, if it isn't smaller
 already; sides are rounded to whole patches. Queries are cut out by their bbx, as the benchmark
