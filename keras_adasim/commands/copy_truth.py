@@ -22,15 +22,15 @@ def read_copy_truth(path):
     """
     if not path.is_file():
         raise FileNotFoundError(
-            "Expected a file that tells which query is a copy of which image; `--help` shows its "
-            f"form. Received: {path}, which is not there"
+            "Expected `ground_truth` to be a file that tells which query is a copy of which image; "
+            f"`--help` shows its form. Received: ground_truth={path}, which is not there"
         )
     try:
         truth = (_of_json if path.suffix.lower() == ".json" else _of_csv)(path)
     except (ValueError, csv.Error) as error:
         raise ValueError(
-            "Expected a .csv file with the columns query and reference, or a .json file from "
-            f"queries to lists of references. Received: {path}, {error}"
+            "Expected `ground_truth` to be a .csv file with the columns query and reference, or a "
+            f".json file from queries to lists of references. Received: ground_truth={path}, {error}"
         ) from error
     if not any(truth.values()):
         raise ValueError(f"Expected {path} to have a query with a reference. Received: none")

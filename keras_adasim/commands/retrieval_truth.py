@@ -70,15 +70,17 @@ def read_retrieval_truth(path):
     """
     if not path.is_file():
         raise FileNotFoundError(
-            f"Expected a JSON file with the keys imlist, qimlist and gnd. Received: {path}, which "
-            "is not there; `--help` tells how it is made of the official pickle"
+            "Expected `ground_truth` to be a JSON file with the keys imlist, qimlist and gnd; "
+            f"`--help` tells how it is made of the official pickle. Received: ground_truth={path}, "
+            "which is not there"
         )
     try:
         facts = json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError(
-            f"Expected a JSON file with the keys imlist, qimlist and gnd. Received: {path}, "
-            f"{error}; `--help` tells how it is made of the official pickle"
+            "Expected `ground_truth` to be a JSON file with the keys imlist, qimlist and gnd; "
+            f"`--help` tells how it is made of the official pickle. Received: ground_truth={path}, "
+            f"{error}"
         ) from error
     check = Checker(path)
     database, queries, gnd = (check.of_list(facts, key) for key in ("imlist", "qimlist", "gnd"))

@@ -83,7 +83,8 @@ def start(values):
     check_number("temperature", values.temperature, above=0)
     folder = folder_of(values.data_dir)
     frames, masks = (
-        part_of(part_of(folder, name), values.resolution) for name in ("JPEGImages", "Annotations")
+        of_resolution(part_of(folder, name), values.resolution)
+        for name in ("JPEGImages", "Annotations")
     )
     names = sequence_names(folder, frames, values.image_set)
     protocol, size = open_folder_protocol("video_segmentation", values, OFFICIAL_SIZE)
@@ -98,6 +99,15 @@ def start(values):
     for sequence in sequences:
         protocol.backbone.check_sides(*follow.sides(*sequence.size))
     evaluate(protocol, sequences, follow)
+
+
+def of_resolution(folder, resolution):
+    """The folder of the frames, or of the masks, of all sequences."""
+    if not resolution or not (folder / resolution).is_dir():
+        raise FileNotFoundError(
+            f"Expected `resolution` to be a folder in {folder}. Received: resolution={resolution}"
+        )
+    return folder / resolution
 
 
 def sequence_names(folder, frames, image_set):

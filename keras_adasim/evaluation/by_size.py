@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim.evaluation.features import decoder
+from keras_adasim.evaluation.features import check_source, decoder
 from keras_adasim.layers.preprocessing import resize_bytes
 from keras_adasim.validation import check_has, check_integer, check_numbers
 
@@ -42,12 +42,10 @@ def embed_by_size(source, sides_of, look, batch_size=16, boxes=None):
         ka.evaluation.embed_by_size(source, halved, look).shape  # (6, 3)
         ```
     """
-    check_has("source", source, "images, with a length", "__len__", "__getitem__")
+    check_source(source)
     check_has("sides_of", sides_of, "a function of height and width", "__call__")
     check_has("look", look, "a function of images", "__call__")
     check_integer("batch_size", batch_size)
-    if not len(source):
-        raise ValueError("Expected `source` with at least one image. Received: len(source)=0")
     waiting, rows = collections.defaultdict(list), [None] * len(source)
 
     def look_at(group):

@@ -40,19 +40,12 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
         features = ka.evaluation.embed(source, lambda images: tf.reshape(images, (len(images), -1)))
         ```
     """
-    check_has("source", source, "images, with a length", "__len__", "__getitem__")
+    check_source(source)
     check_has("embed_fn", embed_fn, "a function of images", "__call__")
     check_switch("center_crop", center_crop)
     check_integer("batch_size", batch_size)
     if image_size is not None:
         check_integer("image_size", image_size)
-    if not len(source):
-        raise ValueError("Expected `source` with at least one image. Received: len(source)=0")
-    if not hasattr(source, "decode") and not hasattr(source[0], "shape"):
-        raise ValueError(
-            "Expected `source` to give images (H, W, C). Received: source[0] of type "
-            f"{type(source[0]).__name__}"
-        )
     indices = np.arange(len(source)) if indices is None else indices
     indices = check_integers("indices", indices, (None,), len(source)).astype(np.int64)
     if not len(indices):
@@ -60,6 +53,18 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
     images = _images(source, indices, image_size, center_crop).batch(batch_size)
     features = [np.asarray(embed_fn(batch), np.float32) for batch in images.prefetch(2)]
     return np.concatenate(features)
+
+
+def check_source(source):
+    """Raises ValueError unless there are images to look at."""
+    check_has("source", source, "images, with a length", "__len__", "__getitem__")
+    if not len(source):
+        raise ValueError("Expected `source` with at least one image. Received: len(source)=0")
+    if not hasattr(source, "decode") and not hasattr(source[0], "shape"):
+        raise ValueError(
+            "Expected `source` to give images (H, W, C). Received: source[0] of type "
+            f"{type(source[0]).__name__}"
+        )
 
 
 def _images(source, indices, image_size, center_crop):
