@@ -30,7 +30,8 @@ def read_copy_truth(path):
     except (ValueError, csv.Error) as error:
         raise ValueError(
             "Expected `ground_truth` to be a .csv file with the columns query and reference, or a "
-            f".json file from queries to lists of references. Received: ground_truth={path}, {error}"
+            ".json file from queries to lists of references. Received: "
+            f"ground_truth={path}, {error}"
         ) from error
     if not any(truth.values()):
         raise ValueError(f"Expected {path} to have a query with a reference. Received: none")

@@ -30,7 +30,8 @@ def embed_by_size(source, sides_of, look, batch_size=16, boxes=None):
         float32 array of N rows.
 
     Raises:
-        ValueError: If there is no image, a box doesn't end behind its start, or a function is none.
+        ValueError: If there is no image, one can't be read, a box doesn't end behind its start, or
+            a function is none.
 
     Example:
         ```python
@@ -54,7 +55,8 @@ def embed_by_size(source, sides_of, look, batch_size=16, boxes=None):
             rows[index] = row
         group.clear()
 
-    for index, image in enumerate(_images(source, sides_of, _checked_boxes(boxes, len(source)))):
+    images = _images(source, sides_of, _checked_boxes(boxes, len(source)))
+    for index, image in enumerate(_told(images)):
         group = waiting[tuple(image.shape)]
         group.append((index, image))
         if len(group) == batch_size:
@@ -88,6 +90,17 @@ def _images(source, sides_of, boxes):
 
     dataset = tf.data.Dataset.from_tensor_slices((np.arange(len(source)), boxes))
     return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE).prefetch(16)
+
+
+def _told(images):
+    """The same images; an error of one that can't be read is that of its source, which names it."""
+    try:
+        yield from images
+    except tf.errors.InvalidArgumentError as error:
+        _, found, message = str(error).partition("ValueError: ")
+        if not found:
+            raise
+        raise ValueError(message.splitlines()[0]) from error
 
 
 def _integers(sides_of):

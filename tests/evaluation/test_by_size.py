@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,3 +68,11 @@ def test_wrong_boxes_are_refused(boxes):
         embed_by_size(Ragged(), halves, row_means, boxes=boxes)
     with pytest.raises(ValueError, match="at least one image"):
         embed_by_size([], halves, row_means)
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path):
+    """It used to be an InvalidArgumentError of TensorFlow's, of five lines."""
+    keras.utils.save_img(tmp_path / "a.png", Ragged.images[0])
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"^Expected .*b\.png to be a sound image"):
+        embed_by_size(data.ImageFolder(tmp_path), halves, row_means)
