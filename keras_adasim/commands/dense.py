@@ -83,7 +83,7 @@ def start(values):
     sets = {name: LabeledPatches(protocol, path, size, limit) for name, path in folders.items()}
     names = class_names(folder, sets, values.num_classes)
     memory = min([n for n in (values.memory_size, values.quick * QUICK_MEMORY) if n], default=None)
-    check_memory(values.topk, sets["train"], size // protocol.backbone.patch_side, memory)
+    check_topk(values.topk, sets["train"].remembered(memory))
     evaluate(protocol, sets, names, memory)
 
 
@@ -133,6 +133,14 @@ class LabeledPatches:
             lambda images: self.protocol.backbone.look(images)["tokens"],
             {"square": self.size, "took": "tokens"},
         )
+
+    def remembered(self, most=None):
+        """How many patches have a class, at most so many."""
+        patch = self.protocol.backbone.patch_side
+        grid = self.size // patch
+        parts = self.masks.reshape(len(self.masks), grid, patch, grid, patch)
+        labeled = int((parts != IGNORE).any(axis=(2, 4)).sum())
+        return min(labeled, most or labeled)
 
 
 def masks_of(source, folder):
@@ -205,15 +213,12 @@ def class_names(folder, sets, num_classes):
     return names[:number]
 
 
-def check_memory(topk, train, side, memory):
+def check_topk(topk, remembered):
     """Raises ValueError, before minutes of work, for more neighbors than are remembered."""
-    parts = len(train.masks), side, train.size // side, side, train.size // side
-    labeled = (train.masks != IGNORE).reshape(parts).any(axis=(2, 4)).sum()
-    most = min(int(labeled), memory or int(labeled))
-    if topk > most:
+    if topk > remembered:
         raise ValueError(
-            f"Expected `topk` to be at most {most}, the number of patches that are remembered. "
-            f"Received: topk={topk}"
+            f"Expected `topk` to be at most {remembered}, the number of patches that are "
+            f"remembered. Received: topk={topk}"
         )
 
 
@@ -231,9 +236,11 @@ def evaluate(protocol, sets, names, memory):
     """
     flags, train, test = protocol.settings, sets["train"], sets["test"]
     parts = train.features("training"), train.masks, test.features("test"), test.masks
-    patches = int(np.prod(parts[0].shape[:3]))
     print(f"{len(train.masks)} training images, {len(test.masks)} test images", flush=True)
-    print(f"{min(patches, memory or patches)} of {patches} patches are remembered", flush=True)
+    print(
+        f"{train.remembered(memory)} of {train.remembered()} labeled patches are remembered",
+        flush=True,
+    )
     with Counting("segmented", len(test.masks)) as counting:
         settings = {name: flags[name] for name in ("topk", "temperature", "seed")}
         mean, per_class = patch_retrieval(

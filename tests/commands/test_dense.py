@@ -46,7 +46,7 @@ def test_masks_are_resized_with_their_images(network, small_sets, capsys, monkey
     status, out, err = run(capsys, "dense", *flags, "--image_size=16")
     assert status == 0, err
     assert "2 training images, 2 test images" in out
-    assert "20 of 32 patches are remembered" in out
+    assert "20 of 32 labeled patches are remembered" in out
 
 
 def test_val_and_numbers_do_too(network, small_sets, tmp_path, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_adasim.commands import folder_protocol, video_segmentation
+from keras_adasim.commands import folder_protocol, video_segmentation, video_sequences
 from keras_adasim.data.masks import read_mask
 from keras_adasim.evaluation.video_segmentation import propagate_labels, video_scores
 from tests.commands.folders import changed, patch_colors, refused
@@ -67,7 +67,7 @@ def test_void_beside_other_labels_is_background(small_sets, tmp_path):
         mask = np.array([[0, label, 2, 255]], np.uint8)
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(mask).save(paths[-1])
-    sequence = video_segmentation.Sequence("x", None, paths, (1, 4))
+    sequence = video_sequences.Sequence("x", None, paths, (1, 4))
     np.testing.assert_array_equal(sequence.truths(), [[[0, 1, 2, 0]], [[0, 0, 2, 0]]])
 
 
