@@ -25,6 +25,7 @@ import math
 import os
 import pathlib
 import re
+import runpy
 import sys
 import tempfile
 
@@ -37,6 +38,8 @@ import numpy as np
 import keras_adasim as ka
 from keras_adasim.commands import (
     convert,
+    copy_detection,
+    dense,
     embed,
     export,
     few_labels,
@@ -45,7 +48,9 @@ from keras_adasim.commands import (
     linear,
     pretrain,
     report,
+    retrieval,
     transfer,
+    video_segmentation,
 )
 from keras_adasim.pretraining.settings import SETTINGS
 
@@ -97,6 +102,9 @@ WRONG = {
     "some lists": (NAN, 3, True, [], [1], [[0.5]], [[-1]], ["ab"], object()),
     "scores": (*NO_ARRAYS, [0.5], [[0.5, 0.1]], [NAN, 0.5], [INF, 0.5], ["a", "b"]),
     "mask": (*NO_ARRAYS, [[1, 0], [0, 1]], [True], [[True], [True, False]], [["a"]]),
+    "boxes": (NAN, 3, True, "x", [], {}, object(), [[0, 0, 1]] * 4, [[0, 0, 0, 1]] * 4)
+    + ([[0, 0, NAN, 1]] * 4, [["a"] * 4] * 4, [[0, 0, 1, 1]]),
+    "numbers": (None, "x", {}, object(), ["a", "b"], [[1], [2, 3]]),
     "masks": (*NO_ARRAYS, [[[0.5]]], [[1]], [[[-1]]], [[[True]]], np.zeros((3, 0, 4), int)),
     "records": (*NO_ARRAYS, np.zeros((4, 2, 1)), np.zeros((3, 2)), np.full((4, 2), NAN)),
     "start": (NAN, 3, True, "rank_me", [], object(), {"rank_me": NAN}, {"knn_top1": "x"}),
@@ -133,6 +141,8 @@ KINDS = {
     "range": "global_scale local_scale ratio scale sigma",
     "three numbers": "mean std",
     "object": "source train_source test_source crops bank optimizer layer embed_fn",
+    "boxes": "boxes",
+    "numbers": "values",
     "layers": "first second local exclude callbacks stateful",
     "class names": "class_names",
     "keys": "keys",
@@ -617,6 +627,13 @@ def of_evaluation(parts):
             evaluation.embed,
             {"source": parts.source, "embed_fn": lambda images: np.zeros((len(images), 2))},
         ),
+        Subject(
+            evaluation.embed_by_size,
+            {"source": parts.source, "sides_of": lambda height, width: (4, 4)}
+            | {"look": lambda images: np.zeros((len(images), 2))},
+            {"sides_of": "object", "look": "object"},
+        ),
+        Subject(evaluation.error_of_mean, {"values": [0.5, 0.6]}),
         Subject(evaluation.label_free.rank_me, {"features": features}),
         Subject(evaluation.label_free.alpha_req, {"features": features}),
         Subject(evaluation.label_free.uniformity, {"features": features}),
@@ -704,7 +721,7 @@ def of_other_protocols():
         Subject(
             dense.patch_retrieval,
             patches,
-            {"train_features": "tensor", "test_features": "tensor"},
+            {"train_features": "tensor", "test_features": "tensor", "tell": "object"},
         ),
         Subject(
             dense.patch_labels,
@@ -991,12 +1008,44 @@ def flags_of_others(folder):
             | {"choose": "choice", "path": "unset", "backbone": "folder", "data_dir": "folder"}
             | {"out": "place"},
         ),
+        *commands_of_folders(folder, saved),
         (gallery.main, ["--out=x"], {"run": "folder"}),
         (report.main, [], {"run": "folder"}),
     )
     for main, right, kinds in commands:
         for name, kind in kinds.items():
             yield Flag(main, name, right, TYPED[kind])
+
+
+def commands_of_folders(folder, saved):
+    """Commands whose data lie in folders of their own layout: function, flags and kinds."""
+    shared = {"batch_size": "count", "image_size": "count from 0", "seed": "count from 0"}
+    shared |= {"backbone": "folder", "data_dir": "folder", "out": "place"}
+    each = (
+        (retrieval, "retrieval", {"scale": "share above 0", "ground_truth": "unset"}),
+        (
+            copy_detection,
+            "copies",
+            {"k": "count", "power": "positive", "whitening_dim": "count from 0"}
+            | {"ground_truth": "unset"},
+        ),
+        (
+            video_segmentation,
+            "video",
+            {"last_frames": "count from 0", "radius": "count from 0", "topk": "count"}
+            | {"temperature": "positive", "resolution": "unset", "image_set": "unset"},
+        ),
+        (
+            dense,
+            "dense",
+            {"topk": "count", "memory_size": "count from 0", "num_classes": "count from 0"}
+            | {"temperature": "positive"},
+        ),
+    )
+    for command, name, kinds in each:
+        right = [f"--backbone={saved}", f"--data_dir={folder / 'sets' / name}"]
+        right += ["--k=2"] * (name == "copies")
+        yield command.main, right, shared | kinds
 
 
 def make_files(folder):
@@ -1008,6 +1057,8 @@ def make_files(folder):
             for i in range(4):
                 pixels = rng.integers(0, 256, (8, 8, 3))
                 keras.utils.save_img(folder / "images" / split / label / f"{i}.png", pixels)
+    make_all = runpy.run_path(str(pathlib.Path(__file__).with_name("make_datasets.py")))["make_all"]
+    make_all(folder / "images", folder / "sets", small=True)
     backbone = ka.backbones.VisionTransformer(8, 4, embed_dim=8, depth=1, num_heads=2)
     with quiet():
         ka.export.export_backbone(backbone, folder / "export", 8)

@@ -142,11 +142,9 @@ class Protocol:
 
 def told(source):
     """What a result says of its images."""
-    return {
-        "number": len(source),
-        "classes": len(np.unique(source.labels)),
-        "fingerprint": images_fingerprint(source),
-    }
+    labels = source.labels
+    classes = {} if labels is None else {"classes": len(np.unique(labels))}
+    return {"number": len(source), **classes, "fingerprint": images_fingerprint(source)}
 
 
 def open_protocol(name, values, integers=(), several=False):
@@ -170,12 +168,24 @@ def open_protocol(name, values, integers=(), several=False):
             "Expected either `data_dir` or `tfds`. Received: "
             f"data_dir={values.data_dir}, tfds={values.tfds}"
         )
+    return opened(Protocol, name, values, load_embedder)
+
+
+def opened(kind, name, values, load):
+    """Loads the backbone of checked flags.
+
+    Args:
+        kind: `Protocol`, or a subclass.
+        name: Name of the command.
+        values: Parsed `flags.FlagValues`.
+        load: Function from what `--backbone` names to the backbone.
+    """
     out = None if values.out is None else _writable(expand(values.out, "out"))
     keras.utils.set_random_seed(values.seed)  # Of a network without weights of its own.
-    backbone = load_embedder(values.backbone)
+    backbone = load(values.backbone)
     settings = {flag: values[flag].value for flag in values if not flag.startswith("help")}
     cache = FeatureCache(_cache_folder(backbone, out), say=print)
-    return Protocol(name, backbone, cache, out, settings)
+    return kind(name, backbone, cache, out, settings)
 
 
 def _writable(out):

@@ -19,6 +19,7 @@ from keras_adasim.evaluation import (
     video_segmentation,
 )
 from keras_adasim.evaluation.augmented import augmented_batches
+from keras_adasim.evaluation.by_size import embed_by_size
 from keras_adasim.evaluation.feature_cache import FeatureCache
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import (
@@ -28,7 +29,7 @@ from keras_adasim.evaluation.knn import (
     leave_one_out_accuracy,
 )
 from keras_adasim.evaluation.linear import LinearProbe
-from keras_adasim.evaluation.standard_error import standard_error
+from keras_adasim.evaluation.standard_error import error_of_mean, standard_error
 from keras_adasim.evaluation.transfer import transfer_table
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "diverse_subset",
     "doctor",
     "embed",
+    "embed_by_size",
+    "error_of_mean",
     "feature_cache",
     "few_labels",
     "gallery",

@@ -38,7 +38,11 @@ def preprocess(images, image_size, mean, std, value_range=None):
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
     with tf.control_dependencies(assert_range(images, "images")):
         images = tf.identity(images)
-    images = resize(tf.cast(images, tf.float32) / scale, image_size)
+    return standardize(resize(tf.cast(images, tf.float32) / scale, image_size), mean, std)
+
+
+def standardize(images, mean, std):
+    """Takes the channels' means off images (B, H, W, C) from 0 to 1; divides by the deviations."""
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from keras_adasim.commands import protocol
+from benchmarks import make_datasets
+from keras_adasim.commands import folder_protocol, protocol
 from keras_adasim.commands.backbone import Embedder
+from tests.commands.folders import patch_colors
 from tests.commands.protocols import color_folder, mean_color
 
 
@@ -23,3 +25,22 @@ def labeled_images(tmp_path):
     color_folder(tmp_path / "images" / "train")
     color_folder(tmp_path / "images" / "test", per_class=2)
     return tmp_path / "images"
+
+
+@pytest.fixture(scope="session")
+def small_sets(tmp_path_factory):
+    """The folder of what `benchmarks/make_datasets.py` makes, next to nothing of it."""
+    folder = tmp_path_factory.mktemp("sets")
+    color_folder(folder / "cifar10" / "train", per_class=12)
+    make_datasets.make_all(folder / "cifar10", folder / "sets", small=True)
+    return folder / "sets"
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    """Mean colors of image and patches, as what `--backbone=colors` names."""
+    folder = tmp_path / "backbone"
+    folder.mkdir()
+    made = patch_colors(folder)
+    monkeypatch.setattr(folder_protocol, "load_network", lambda identifier: made)
+    return made
