@@ -1,4 +1,4 @@
-"""A second copy of a backbone: for the teacher, and for an export."""
+"""A second copy of a backbone: for the teacher, for an export, and for fine-tuning."""
 
 import keras
 
@@ -25,3 +25,20 @@ def clone_backbone(backbone, **changes):
         clone = type(backbone).from_config({**backbone.get_config(), **changes})
     clone.set_weights(backbone.get_weights())
     return clone
+
+
+def trainable_clone(backbone, twin):
+    """Copies a backbone into the state that fine-tuning wants; the original is left alone.
+
+    The copy is of one device, outside of a strategy's scope, and unfrozen, since a frozen
+    BatchNormalization would ignore `training=True`.
+
+    Args:
+        backbone: The backbone whose weights are copied, such as a teacher.
+        twin: The one whose configuration is: a teacher's dropout and drop path are switched off,
+            its student's aren't.
+    """
+    copy = clone_backbone(twin)
+    copy.set_weights(backbone.get_weights())
+    copy.trainable = True
+    return copy

@@ -295,6 +295,7 @@ def train_classifier(classifier, train, settings, seed, callbacks):
         epochs=settings.epochs,
         steps_per_epoch=steps,
         callbacks=list(callbacks),
+        shuffle=False,
         verbose=0,
     )
 
@@ -334,12 +335,18 @@ class Watch(keras.callbacks.Callback):
         epochs: Number of epochs, for the screen.
         validation: Labeled `Source`, or None.
         say: Function of a line of text.
+
+    Attributes:
+        predict: Function from a source to logits (N, K).
+        log: List of one dict per epoch.
+        best: That of the best epoch.
     """
 
     def __init__(self, classifier, epochs, validation, say):
         super().__init__()
         self.classifier, self.epochs = classifier, epochs
         self.validation, self.say = validation, say
+        self.predict = predictor(classifier)
         self.log, self.best, self._weights = [], None, None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -353,7 +360,7 @@ class Watch(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "loss": loss}
         words = f"epoch {epoch + 1}/{self.epochs}: loss {loss:.3f}"
         if self.validation is not None:
-            logits = predict(self.classifier, self.validation)
+            logits = self.predict(self.validation)
             top1, top5 = top_accuracies(logits, self.validation.labels)
             cost = cross_entropy(logits, self.validation.labels)
             row |= {"validation_loss": cost, "validation_top1": top1, "validation_top5": top5}
@@ -380,14 +387,14 @@ class Watch(keras.callbacks.Callback):
             self.classifier.set_weights(self._weights)
 
 
-def predict(classifier, source):
-    """Logits (N, K) of all images of a source, each as a whole."""
+def predictor(classifier):
+    """Function from a source to the logits (N, K) of all its images, each as a whole."""
 
     @tf.function(autograph=False, reduce_retracing=True)
     def look(images):
         return classifier(images, training=False)
 
-    return embed(source, look, EVALUATED, classifier.image_size)
+    return lambda source: embed(source, look, EVALUATED, classifier.image_size)
 
 
 def cross_entropy(logits, labels):
@@ -401,7 +408,7 @@ def cross_entropy(logits, labels):
 def _result(classifier, watch, test, settings, trained, held_out):
     top1 = top5 = error = None
     if test is not None:
-        top1, top5 = top_accuracies(predict(classifier, test), test.labels)
+        top1, top5 = top_accuracies(watch.predict(test), test.labels)
         error = standard_error(top1, len(test))
     told = dataclasses.asdict(settings)
     told.pop("reasons")

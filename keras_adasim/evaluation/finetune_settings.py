@@ -1,11 +1,14 @@
 """Settings of a fine-tuning: what isn't given is chosen, with a reason."""
 
 import dataclasses
+import math
 
 from keras_adasim.validation import check_integer, check_number
 
 # From so many images on, mixing them helps more than it slows learning down.
 MANY_IMAGES = 10_000
+# Few images come as often as that takes.
+FEWEST_STEPS = 500
 # Crops of less than this many pixels keep more of the image.
 SMALL_IMAGE = 96
 
@@ -76,14 +79,18 @@ def choose_settings(num_images, image_size, takes_drop_path, replicas=1, **given
     replicas = check_integer("replicas", replicas)
     chosen = _Chosen(given)
     many, small = num_images >= MANY_IMAGES, image_size < SMALL_IMAGE
-    epochs = min(100, max(30, 300_000 // num_images))
-    epochs = chosen.add("epochs", epochs, f"{num_images:,} images", check_integer)
     why = "16 steps an epoch or more" if num_images >= 256 else "few images"
     batch_size = _batch_size(num_images, replicas)
     batch_size = chosen.add("batch_size", batch_size, why, check_integer)
     _check_batch_size(batch_size, num_images, replicas)
+    passes = min(100, max(30, 300_000 // num_images))
+    epochs = max(passes, math.ceil(FEWEST_STEPS * batch_size / num_images))
+    why = f"{FEWEST_STEPS} steps" if epochs > passes else f"{num_images:,} images"
+    epochs = chosen.add("epochs", epochs, why, check_integer)
+    rate = 1e-3 * max(1, 64 / batch_size)
     why = "for 256 images a step, in proportion to the batch"
-    chosen.add("learning_rate", 1e-3, why, check_number, above=0)
+    why += ", but as much a step as 64 have" if batch_size < 64 else ""
+    chosen.add("learning_rate", rate, why, check_number, above=0)
     why = "factor of the rate from one block to the one before it"
     chosen.add("layer_decay", 0.75, why, check_number, above=0, maximum=1)
     why = "of kernels, not of biases, norms and positions"
