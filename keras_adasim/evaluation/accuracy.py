@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_adasim.validation import check_labels, check_numbers
+from keras_adasim.validation import check_each, check_integer, check_labels, check_numbers
 
 
 def top_accuracies(logits, labels, ks=(1, 5)):
@@ -35,6 +35,7 @@ def top_accuracies(logits, labels, ks=(1, 5)):
             f"logits.shape={logits.shape}"
         )
     labels = check_labels("labels", labels, len(logits))
+    ks = check_each("ks", ks, check_integer)
     known = np.isin(labels, np.arange(logits.shape[1]))
     target = np.where(known, labels, 0).astype(np.int64)[:, None]
     own = np.take_along_axis(logits, target, axis=1)

@@ -137,7 +137,9 @@ def finetune(
         classifier.save("classifier.keras")
         ```
     """
-    say = say or (lambda line: None)
+    say = _silent if say is None else say
+    check_has("say", say, "a function of a line of text", "__call__")
+    _check_callbacks(callbacks)
     check_has("backbone", backbone, "a built `keras.Model`", "get_config", "trainable_variables")
     seed = check_integer("seed", seed, minimum=0)
     class_names = check_sources(train, test)
@@ -422,6 +424,18 @@ def _result(classifier, watch, test, settings, trained, held_out):
         {**told, "image_size": classifier.image_size},
         watch.log,
     )
+
+
+def _silent(line):
+    pass
+
+
+def _check_callbacks(callbacks):
+    wanted = isinstance(callbacks, list | tuple)
+    if not wanted or not all(isinstance(each, keras.callbacks.Callback) for each in callbacks):
+        raise ValueError(
+            f"Expected `callbacks` to be a list of Keras' callbacks. Received: {callbacks=}"
+        )
 
 
 def _part(source, indices):

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from keras_adasim.validation import check_integer, check_number
+from keras_adasim.validation import check_integer, check_number, check_switch
 
 # From so many images on, mixing them helps more than it slows learning down.
 MANY_IMAGES = 10_000
@@ -77,6 +77,7 @@ def choose_settings(num_images, image_size, takes_drop_path, replicas=1, **given
     num_images = check_integer("num_images", num_images)
     image_size = check_integer("image_size", image_size)
     replicas = check_integer("replicas", replicas)
+    check_switch("takes_drop_path", takes_drop_path)
     chosen = _Chosen(given)
     many, small = num_images >= MANY_IMAGES, image_size < SMALL_IMAGE
     why = "16 steps an epoch or more" if num_images >= 256 else "few images"

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim.validation import check_axes, check_integer, check_number
+from keras_adasim.pairing.validation import check_integers
+from keras_adasim.validation import check_axes, check_integer, check_number, check_scalar
 
 
 def mixup(images, labels, share):
@@ -30,6 +31,7 @@ def mixup(images, labels, share):
         ```
     """
     images, labels = _checked(images, labels)
+    share = check_scalar("share", share, minimum=0, maximum=1)
     return _blend(images, share), _blend(labels, share)
 
 
@@ -58,6 +60,7 @@ def cutmix(images, labels, box):
         ```
     """
     images, labels = _checked(images, labels)
+    box = box if tf.is_tensor(box) else check_integers("box", box, (4,))
     top, bottom, left, right = tf.unstack(tf.cast(box, tf.int32), num=4)
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     rows, columns = tf.range(height), tf.range(width)
@@ -117,4 +120,9 @@ def _blend(values, share):
 def _checked(images, labels):
     images = check_axes("images", images, "B", "H", "W", "C")
     labels = check_axes("labels", labels, "B", "K")
+    if None not in (number := (images.shape[0], labels.shape[0])) and len(set(number)) > 1:
+        raise ValueError(
+            "Expected `images` and `labels` of as many images. Received: images of "
+            f"{number[0]}, labels of {number[1]}"
+        )
     return tf.convert_to_tensor(images), tf.convert_to_tensor(labels)

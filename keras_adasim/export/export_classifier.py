@@ -88,7 +88,7 @@ def check_free(path, overwrite):
     if taken and not overwrite:
         raise FileExistsError(
             f"Expected `path` to be a folder without a classifier. Received: path={str(path)!r}, "
-            f"which holds {taken[0]}. Pass `overwrite=True` to replace it, or choose another."
+            f"which holds {taken[0]}. Pass `overwrite` to replace it, or choose another."
         )
     return path
 

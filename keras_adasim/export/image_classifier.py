@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_adasim.data.depth import check_value_range
 from keras_adasim.layers.preprocessing import check_type, preprocess
 from keras_adasim.validation import check_has, check_integer, check_per_channel, check_strings
 
@@ -57,7 +58,9 @@ class ImageClassifier(keras.Model):
         self.image_size = check_integer("image_size", image_size)
         self.mean = check_per_channel("mean", mean, channels)
         self.std = check_per_channel("std", std, channels, above=0)
-        self.value_range = None if value_range is None else tuple(value_range)
+        if value_range is not None:
+            value_range = check_value_range(value_range, channels)
+        self.value_range = value_range
         # At zero no class is likelier than another, and no seed decides.
         self.head = keras.layers.Dense(
             len(self.class_names), kernel_initializer="zeros", dtype="float32", name="head"

@@ -7,6 +7,7 @@ from keras import ops
 from keras_adasim.backbones.adapted_backbone import AdaptedBackbone, features_and_tokens
 from keras_adasim.backbones.hub_positions import keep_positions
 from keras_adasim.layers.preprocessing import LARGEST_FLOAT
+from keras_adasim.validation import check_has
 
 
 def can_be_plain(classifier):
@@ -15,6 +16,7 @@ def can_be_plain(classifier):
     Args:
         classifier: `ImageClassifier`.
     """
+    check_has("classifier", classifier, "an `ImageClassifier`", "backbone", "value_range", "head")
     return isinstance(classifier.backbone, AdaptedBackbone) and classifier.value_range is None
 
 
