@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.commands.test_console import run
-from tests.pretraining.runs import eagerly
+from tests.pretraining.runs import IGNORED, eagerly
 
 
 def test_a_table_json_and_the_lists_of_images(embedder, labeled_images, tmp_path, capsys):
@@ -42,6 +44,7 @@ def test_refused_in_one_line(embedder, labeled_images, capsys):
         assert message in err
 
 
+@pytest.mark.filterwarnings(IGNORED)
 def test_fine_tuned_beside_it(embedder, pretrained, labeled_images, tmp_path, capsys):
     flags = ["--backbone=colors", f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}"]
     flags += ["--per_class=2", "--per_class=3", "--finetune", "--epochs=2"]

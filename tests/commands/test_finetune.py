@@ -14,7 +14,7 @@ from keras_adasim.commands import finetune
 from keras_adasim.commands.backbone import load_pretrained
 from tests.commands.protocols import color_folder
 from tests.commands.test_console import run
-from tests.pretraining.runs import eagerly
+from tests.pretraining.runs import IGNORED, eagerly
 
 FLAGS = ["--epochs=4", "--batch_size=6", "--learning_rate=1", "--warmup_epochs=0"]
 
@@ -25,6 +25,7 @@ def flags(labeled_images, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(IGNORED)
 def test_a_classifier_that_needs_nothing_else(pretrained, labeled_images, flags, tmp_path, capsys):
     (labeled_images / "train" / "red" / "broken.png").write_text("no image")
     with eagerly():

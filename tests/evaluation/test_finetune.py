@@ -1,11 +1,23 @@
 """Fine-tuning as a function: what it learns, takes, leaves alone and refuses."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
 
 import keras_adasim as ka
 from keras_adasim.evaluation.finetune import cross_entropy, finetune
+from tests.pretraining.runs import IGNORED, eagerly
+
+pytestmark = pytest.mark.filterwarnings(IGNORED)
+
+
+@pytest.fixture(autouse=True)
+def _eagerly(request):
+    """Steps of so few images are done before they would be traced; but those of replicas."""
+    with contextlib.nullcontext() if "two_replicas" in request.fixturenames else eagerly():
+        yield
 
 
 def colored(number=24, size=8, seed=0):
