@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 from absl import flags
@@ -33,6 +34,8 @@ With --finetune the whole network is trained on each subset too, as by `keras-ad
 last epoch counts, since no label is spared to choose one.
 {IMAGES}"""
 SHARES = [0.01, 0.1]
+# Of fine-tuning on each subset with --quick, some 16 images each.
+QUICK_STEPS = 150
 
 
 def main(argv=None, program="few_labels"):
@@ -124,9 +127,12 @@ def fine_tuned(protocol, train, test, found):
         Dict of the subset's name to a `FineTuning`.
     """
     settings, results = protocol.settings, {}
+    epochs = settings["epochs"]
     pretrained = load_pretrained(settings["backbone"])
     for name, subset in found.items():
         print(f"fine-tuning on {name}, {len(subset)} images", flush=True)
+        if settings["quick"] and settings["epochs"] is None:
+            epochs = math.ceil(QUICK_STEPS * min(len(subset), 16) / len(subset))
         _, results[name] = finetune(
             pretrained.backbone,
             data.Subset(train, subset),
@@ -136,7 +142,7 @@ def fine_tuned(protocol, train, test, found):
             mean=pretrained.mean,
             std=pretrained.std,
             value_range=pretrained.value_range,
-            epochs=settings["epochs"],
+            epochs=epochs,
             seed=settings["seed"],
             callbacks=[CountSteps()],
         )

@@ -252,6 +252,8 @@ def checked_size(backbone, image_size, channels):
 def trainable_copy(backbone, drop_path, seed):
     """A copy with drop path, unfrozen, whose random states follow from the seed."""
     changes = {"drop_path_rate": drop_path} if "drop_path_rate" in backbone.get_config() else {}
+    if backbone.dtype_policy.name == "mixed_float16":
+        changes["dtype"] = "float32"  # There is no scaling of the loss here.
     copy = clone_backbone(backbone, **changes)
     copy.trainable = True
     for place, layer in enumerate(sublayers(copy)):
@@ -353,18 +355,14 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Judges the epoch; raises NotFiniteError if its loss is NaN or infinite."""
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            raise NotFiniteError(
-                f"Expected a finite loss. Received: {loss} in epoch {epoch + 1}. Take a smaller "
-                "`learning_rate`, or a longer warm-up (`warmup_epochs`)."
-            )
+        loss = _checked_loss(float(logs["loss"]), "", epoch)
         row = {"epoch": epoch + 1, "loss": loss}
         words = f"epoch {epoch + 1}/{self.epochs}: loss {loss:.3f}"
         if self.validation is not None:
             logits = self.predict(self.validation)
             top1, top5 = top_accuracies(logits, self.validation.labels)
             cost = cross_entropy(logits, self.validation.labels)
+            _checked_loss(cost, " of the validation images", epoch)
             row |= {"validation_loss": cost, "validation_top1": top1, "validation_top5": top5}
             words += f", validation loss {cost:.3f}, top-1 {100 * top1:.2f} %"
         self.log.append(row)
@@ -405,6 +403,15 @@ def cross_entropy(logits, labels):
     largest = logits.max(axis=1)
     total = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=1))
     return float(np.mean(total - logits[np.arange(len(logits)), labels]))
+
+
+def _checked_loss(loss, of, epoch):
+    if not math.isfinite(loss):
+        raise NotFiniteError(
+            f"Expected a finite loss{of}. Received: {loss} in epoch {epoch + 1}. Take a smaller "
+            "`learning_rate`, or a longer warm-up (`warmup_epochs`)."
+        )
+    return loss
 
 
 def _result(classifier, watch, test, settings, trained, held_out):
