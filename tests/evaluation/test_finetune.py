@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_adasim as ka
-from keras_adasim.evaluation.finetune import cross_entropy, finetune
+from keras_adasim.evaluation.classifier_training import cross_entropy
+from keras_adasim.evaluation.finetune import finetune
 from tests.pretraining.runs import IGNORED, eagerly
 
 pytestmark = pytest.mark.filterwarnings(IGNORED)
@@ -139,6 +140,7 @@ def of_one_class():
         ({"train": ka.data.ArraySource(np.zeros((4, 8, 8, 3), np.uint8))}, "labels"),
         ({"train": of_one_class()}, "two classes or more.*'dog'"),
         ({"test": 3}, "`test`"),
+        ({"test": of_one_class()}, "`test` with the classes"),
         ({"test": ka.data.ArraySource(np.zeros((4, 8, 8, 3), np.uint8), [7] * 4)}, "label 7"),
         ({"validation": 1}, "`validation`"),
         ({"image_size": 0}, "`image_size`"),
