@@ -45,6 +45,7 @@ SHORTER = (
     (r"^make pretrain(?!.*FLAGS)(.*)", r"make pretrain\1 FLAGS=--epochs=2"),
     (r"^make ", f"make -C '{ROOT}' "),
     (r"^(keras-adasim (launch .* )?pretrain)", r"\1 --epochs=2 --backbone=vit_mini"),
+    (r"^(keras-adasim finetune)", r"\1 --epochs=2"),
     (r"\bepochs=\d+", "epochs=2"),
     (r"\* 100\b", "* 2"),
     (r"batch_size=\d+", "batch_size=8"),

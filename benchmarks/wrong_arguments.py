@@ -43,6 +43,7 @@ from keras_adasim.commands import (
     embed,
     export,
     few_labels,
+    finetune,
     gallery,
     knn,
     linear,
@@ -647,6 +648,50 @@ def of_evaluation(parts):
         *of_other_protocols(),
         *of_doctor(parts),
         *of_galleries(features, labels, record),
+        *of_finetuning(parts),
+    ]
+
+
+def of_finetuning(parts):
+    """Fine-tuning and its parts."""
+    evaluation, images = ka.evaluation, np.ones((2, 4, 4, 3), np.float32)
+    batch = {"images": images, "labels": np.eye(2, dtype=np.float32)}
+    tensors = dict.fromkeys(batch, "tensor")
+    given = {"num_images": 9, "image_size": 8, "takes_drop_path": True}
+    return [
+        Subject(
+            evaluation.finetune.finetune,
+            {"backbone": parts.backbone, "train": parts.source, "epochs": 1},
+            {**FINE_TUNING, "backbone": "object", "train": "object", "test": "object"}
+            | {"validation": "share below 1", "value_range": "value range", "mixup": "not negative"}
+            | {"callbacks": "layers", "say": "object", "batch_size": "count"},
+        ),
+        Subject(
+            evaluation.finetune_settings.choose_settings,
+            given,
+            {**FINE_TUNING, "takes_drop_path": "switch", "replicas": "count"},
+        ),
+        Subject(evaluation.mixing.mixup, {**batch, "share": 0.5}, {**tensors, "share": "share"}),
+        Subject(
+            evaluation.mixing.cutmix,
+            {**batch, "box": (0, 1, 0, 1)},
+            {**tensors, "box": "integers"},
+        ),
+        Subject(
+            evaluation.mixing.draw_mixing,
+            {"seed": 0, "step": 0, "image_size": 8},
+            {"step": "count from 0", "mixup_alpha": "not negative", "cutmix_alpha": "not negative"},
+        ),
+        Subject(
+            evaluation.accuracy.top_accuracies,
+            {"logits": np.ones((2, 3)), "labels": [0, 1]},
+            {"logits": "tensor", "labels": "any labels", "ks": "counts"},
+        ),
+        Subject(
+            evaluation.layer_decay.layer_scales,
+            {"backbone": parts.backbone, "layer_decay": 0.5},
+            {"backbone": "object", "layer_decay": "share above 0"},
+        ),
     ]
 
 
@@ -776,6 +821,18 @@ def of_export(parts):
     return [
         Subject(ka.export.export_backbone, given, {"model": "object", "path": "place"}),
         Subject(ka.export.load_backbone, {"path": "x"}),
+        Subject(
+            ka.export.ImageClassifier,
+            {"backbone": parts.backbone, "class_names": ["ant", "bee"], "image_size": 8}
+            | {"mean": (0.5,) * 3, "std": (0.5,) * 3},
+            {"backbone": "object", "value_range": "value range"},
+        ),
+        Subject(ka.export.plain_classifier, {"classifier": None}, {"classifier": "object"}),
+        Subject(
+            ka.export.export_classifier,
+            {"classifier": None, "path": path},
+            {"classifier": "object"},
+        ),
     ]
 
 
@@ -853,6 +910,19 @@ WRONG["rate"] = tuple(value for value in WRONG["positive"][1:] if value != "3")
 WRONG["value range"] = tuple(value for value in WRONG["range"] if value != (-0.5, 0.5))
 # A vector of length one and a single number is 1 or -1.
 WRONG["width"] = (*WRONG["count"], 1)
+
+# Settings of a fine-tuning.
+FINE_TUNING = {
+    "epochs": "count",
+    "learning_rate": "positive",
+    "layer_decay": "share above 0",
+    "weight_decay": "not negative",
+    "mixup": "not negative",
+    "cutmix": "not negative",
+    "label_smoothing": "share below 1",
+    "drop_path": "share below 1",
+    "crop_scale": "share above 0",
+}
 
 # What is typed after a flag's `=`.
 TYPED = {
@@ -988,6 +1058,14 @@ def flags_of_others(folder):
             | {"train_split": "layers", "test_split": "layers"},
         ),
         (few_labels.main, protocol, {"share": "share above 0", "per_class": "count"}),
+        (few_labels.main, [*protocol, "--finetune"], {"epochs": "count"}),
+        (
+            finetune.main,
+            [*protocol, f"--out={folder / 'classifier'}", "--epochs=1"],
+            {**FINE_TUNING, "backbone": "folder", "out": "place", "validation": "share below 1"}
+            | {"batch_size": "count", "image_size": "count", "devices": "count from 0"}
+            | {"warmup_epochs": "count from 0", "data_dir": "folder"},
+        ),
         (
             linear.main,
             [*protocol, "--cached", "--epochs=1"],

@@ -18,6 +18,7 @@ COMMANDS = {
     "knn": "nearest-neighbor accuracy of features on labeled images",
     "linear": "accuracy of linear classifiers on frozen features, the best of a sweep",
     "few_labels": "accuracy of frozen features with few labels, by logistic regression",
+    "finetune": "train a backbone with labels, to a classifier in a file of its own",
     "transfer": "k-NN and logistic regression on several data sets, in one table",
     "retrieval": "images of what a query shows, ranked, as on the revisited Oxford and Paris",
     "copy_detection": "which images are copies of others, as on Copydays and DISC21",

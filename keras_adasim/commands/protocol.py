@@ -32,12 +32,14 @@ Features are kept beside the backbone, in `features/`, and found there by the ne
 """
 
 
-def define(values, several=False):
+def define(values, several=False, batch_size=256, batch_help="Images looked at a time."):
     """Defines the flags that all of them have.
 
     Args:
         values: `flags.FlagValues`.
         several: Whether more than one set of images may be named.
+        batch_size: Default of that flag; None for one that is chosen.
+        batch_help: Its help.
     """
     sets = flags.DEFINE_multi_string if several else flags.DEFINE_string
     flags.DEFINE_string("backbone", None, HELP, flag_values=values)
@@ -50,7 +52,7 @@ def define(values, several=False):
         ("out", "Folder for the results as JSON; by default they are printed alone."),
     ):
         flags.DEFINE_string(name, None, text, flag_values=values)
-    flags.DEFINE_integer("batch_size", 256, "Images looked at a time.", flag_values=values)
+    flags.DEFINE_integer("batch_size", batch_size, batch_help, flag_values=values)
     text = "Use so many images of each set, drawn once; 0 for all."
     flags.DEFINE_integer("limit", 0, text, flag_values=values)
     text = f"A first answer: {QUICK} images of each set at most."
@@ -159,16 +161,32 @@ def open_protocol(name, values, integers=(), several=False):
     Returns:
         A `Protocol`.
     """
+    check_shared(values, integers, several)
+    return opened(Protocol, name, values, load_embedder)
+
+
+def check_shared(values, integers=(), several=False):
+    """Checks the shared flags.
+
+    Args:
+        values: Parsed `flags.FlagValues`.
+        integers: Further flags that have to be positive, where they are given.
+        several: Whether more than one set of images may be named, of both kinds.
+
+    Returns:
+        The folder of the results, or None.
+    """
     check_integer("limit", values.limit, minimum=0)
     check_integer("seed", values.seed, minimum=0)
     for flag in ("batch_size", *integers):
-        check_integer(flag, values[flag].value)
+        if values[flag].value is not None:
+            check_integer(flag, values[flag].value)
     if not (values.data_dir or values.tfds) or (values.data_dir and values.tfds and not several):
         raise ValueError(
             "Expected either `data_dir` or `tfds`. Received: "
             f"data_dir={values.data_dir}, tfds={values.tfds}"
         )
-    return opened(Protocol, name, values, load_embedder)
+    return _folder_of_results(values)
 
 
 def opened(kind, name, values, load):
@@ -180,12 +198,20 @@ def opened(kind, name, values, load):
         values: Parsed `flags.FlagValues`.
         load: Function from what `--backbone` names to the backbone.
     """
-    out = None if values.out is None else _writable(expand(values.out, "out"))
+    out = _folder_of_results(values)
     keras.utils.set_random_seed(values.seed)  # Of a network without weights of its own.
     backbone = load(values.backbone)
-    settings = {flag: values[flag].value for flag in values if not flag.startswith("help")}
     cache = FeatureCache(_cache_folder(backbone, out), say=print)
-    return kind(name, backbone, cache, out, settings)
+    return kind(name, backbone, cache, out, settings_of(values))
+
+
+def settings_of(values):
+    """Dict of the flags that are a setting."""
+    return {flag: values[flag].value for flag in values if not flag.startswith("help")}
+
+
+def _folder_of_results(values):
+    return None if values.out is None else _writable(expand(values.out, "out"))
 
 
 def _writable(out):

@@ -5,7 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from keras_adasim.backbones.clone import clone_backbone
+from keras_adasim.backbones.clone import trainable_clone
 from keras_adasim.backbones.stored_backbone import METADATA_NAME, store_backbone
 from keras_adasim.backbones.sublayers import sublayers
 from keras_adasim.export.folder import check_path, written_whole
@@ -81,7 +81,7 @@ def export_backbone(
     image_size = check_integer("image_size", image_size)
     last_blocks = check_integer("last_blocks", last_blocks)
     mean, std = _normalization(model, backbone, mean, std)
-    backbone = _ready_for_training(backbone, twin=getattr(model, "student", backbone))
+    backbone = trainable_clone(backbone, twin=getattr(model, "student", backbone))
     endpoints = _endpoints(backbone, image_size, mean, std, last_blocks, value_range)
     archive = keras.export.ExportArchive()
     archive.track(backbone)
@@ -172,19 +172,6 @@ def _trace(endpoints, channels, value_range):
             images = tf.TensorSpec((None, None, None, channels), image_type, name="images")
             outputs[name] = endpoint.get_concrete_function(images).structured_outputs
     return outputs
-
-
-def _ready_for_training(backbone, twin):
-    """Copies the backbone into the state that fine-tuning wants; the original is left alone.
-
-    The copy is of one device and unfrozen, since a frozen BatchNormalization would ignore
-    `training=True`. It is made of its twin, the student: a teacher's dropout and drop path are
-    switched off.
-    """
-    copy = clone_backbone(twin)
-    copy.set_weights(backbone.get_weights())
-    copy.trainable = True
-    return copy
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """A backbone that is a formula, and images for it, for the commands of the protocols."""
 
+import keras
 import pytest
 
 from benchmarks import make_datasets
-from keras_adasim.commands import folder_protocol, protocol
-from keras_adasim.commands.backbone import Embedder
+from keras_adasim import backbones
+from keras_adasim.commands import few_labels, finetune, folder_protocol, protocol
+from keras_adasim.commands.backbone import Embedder, Pretrained
 from tests.commands.folders import patch_colors
 from tests.commands.protocols import color_folder, mean_color
 
@@ -16,6 +18,18 @@ def embedder(tmp_path, monkeypatch):
     folder.mkdir()
     made = Embedder(mean_color, 8, 3, fingerprint="0123456789abcdef", folder=folder)
     monkeypatch.setattr(protocol, "load_embedder", lambda identifier: made)
+    return made
+
+
+@pytest.fixture
+def pretrained(monkeypatch):
+    """A backbone of one convolution to train on, whatever `--backbone` names."""
+    images = keras.Input((None, None, 3))
+    maps = keras.layers.Conv2D(6, 3, activation="relu")(images)
+    backbone = backbones.adapt(keras.Model(images, maps), image_size=8)
+    made = Pretrained(backbone, 8, 3, (0.5,) * 3, (0.25,) * 3)
+    for command in (finetune, few_labels):
+        monkeypatch.setattr(command, "load_pretrained", lambda identifier: made)
     return made
 
 
