@@ -1,12 +1,13 @@
-"""SavedModels of pretrained backbones, the Keras layer that brings them back, KerasHub presets."""
+"""Pretrained backbones as SavedModels, Keras and ONNX files, KerasHub presets, PyTorch weights."""
 
 from keras_adasim.export.deviation import DeviationError
 from keras_adasim.export.exported_backbone import ExportedBackbone, load_backbone
 from keras_adasim.export.hub_preset import export_preset
 from keras_adasim.export.image_backbone import ImageBackbone
 from keras_adasim.export.keras_file import export_keras
-from keras_adasim.export.onnx_file import export_onnx
+from keras_adasim.export.onnx_file import export_onnx, require_onnx
 from keras_adasim.export.saved_model import export_backbone
+from keras_adasim.export.torch_file import export_torch
 from keras_adasim.layers.preprocessing import preprocess
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "export_keras",
     "export_onnx",
     "export_preset",
+    "export_torch",
     "load_backbone",
     "preprocess",
+    "require_onnx",
 ]
