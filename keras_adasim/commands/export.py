@@ -4,7 +4,7 @@ from absl import flags
 
 from keras_adasim import backbones, export
 from keras_adasim.backbones.stored_backbone import METADATA_NAME
-from keras_adasim.checkpoints import Checkpoint, told
+from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, told
 from keras_adasim.checkpoints.checkpoint import NAME
 from keras_adasim.commands.running import run
 from keras_adasim.export.folder import check_file, check_path
@@ -142,7 +142,7 @@ def open_network(path):
     path = path.absolute()
     is_checkpoint = path.parent.name == "checkpoints" and NAME.fullmatch(path.name) is not None
     folder = RunFolder(path.parent.parent if is_checkpoint else path)
-    checkpoint = Checkpoint(path) if is_checkpoint else None
+    checkpoint = checked_checkpoint(path) if is_checkpoint else None
     model = reopen(folder, checkpoint)
     value_range = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
     place = told(*checkpoint.place) if is_checkpoint else folder.told
@@ -152,3 +152,21 @@ def open_network(path):
         value_range,
         f"{model.teacher.name} after {place}",
     )
+
+
+def checked_checkpoint(path):
+    """The `Checkpoint` in a folder.
+
+    Raises:
+        ValueError: If it isn't there, or not whole.
+    """
+    checkpoint = Checkpoint(path)
+    try:
+        checkpoint.check()
+    except DamagedError as error:
+        there = [each.path.name for each in CheckpointFolder(path.parent).all()]
+        raise ValueError(
+            f"Expected `backbone` to be a whole checkpoint, one of {', '.join(there) or 'none'}. "
+            f"Received: backbone={path}, with {error}"
+        ) from error
+    return checkpoint
