@@ -58,7 +58,7 @@ def check_file(path, overwrite, suffix):
         what = "a folder" if path.is_dir() else "which is taken"
         raise FileExistsError(
             f"Expected `path` to be a new file. Received: path={str(path)!r}, {what}. Pass "
-            "`overwrite=True` to replace a file, or choose another path."
+            "`overwrite` to replace a file, or choose another path."
         )
     return path
 
