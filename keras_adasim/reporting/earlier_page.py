@@ -7,7 +7,7 @@ from keras_adasim.reporting.markup import Markup, tag
 # Those that show images, or need their labels.
 KEPT = ("gallery", "classes", "map", "attention")
 GENERATOR = '<meta name="generator" content="keras_adasim">'
-NOTE = "Kept from the page before: the images can't be read now."
+NOTE = "Kept from the page before: when this one was written, no image could be read."
 
 
 def sections_to_keep(earlier, sections):
