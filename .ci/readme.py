@@ -38,6 +38,7 @@ PASSED_OVER = (
     (r"hub:|dinov2", "downloads weights"),
     (r"--tfds=", "downloads data"),
     (r"--channels=", "needs images of many channels"),
+    (r"--format=onnx", "needs the extra [onnx]"),
 )
 
 # Pattern and replacement; all are applied, in order.
@@ -59,6 +60,7 @@ SHORTER = (
     (r"--data_dir=(folder|FOLDER)", "--data_dir=photos"),
     (r"\bruns/others\b", "runs/photos"),
     (r"\bruns/NAME\b", "runs/pretrain_photographs"),  # Of `make pretrain`.
+    (r"\bepoch-\d+", "epoch-2"),
     (r"--k=\d+", "--k=3"),
     (r"--num_to_label=\d+", "--num_to_label=3"),
 )

@@ -508,6 +508,11 @@ def of_callbacks(parts):
     callbacks, folder = ka.callbacks, parts.folder
     return [
         Subject(callbacks.OnlineKNN, {"train_source": parts.source, "k": 1}),
+        Subject(
+            callbacks.OnlineProbe,
+            {"knn": callbacks.OnlineKNN(parts.source, k=1)},
+            {"knn": "object", "learning_rates": "positives", "epochs": "count"},
+        ),
         Subject(callbacks.Measures, {"source": parts.source}, {"labels": "some labels"}),
         Subject(callbacks.Progress),
         Subject(
@@ -832,6 +837,19 @@ def of_export(parts):
             ka.export.export_classifier,
             {"classifier": None, "path": path},
             {"classifier": "object"},
+            ka.export.export_keras,
+            {**given, "path": path.with_suffix(".keras")},
+            {"model": "object", "path": "place"},
+        ),
+        Subject(
+            ka.export.export_torch,
+            {"model": parts.backbone, "path": path.with_suffix(".safetensors")},
+            {"model": "object", "path": "place"},
+        ),
+        Subject(
+            ka.export.ImageBackbone,
+            {"backbone": parts.backbone, "image_size": 8, "mean": (0.5,) * 3, "std": (0.5,) * 3},
+            {"backbone": "object", "mean": "three numbers"},
         ),
     ]
 
@@ -1089,6 +1107,12 @@ def flags_of_others(folder):
         *commands_of_folders(folder, saved),
         (gallery.main, ["--out=x"], {"run": "folder"}),
         (report.main, [], {"run": "folder"}),
+        (knn.main, [*protocol, "--k=2"], {"look": "choice"}),
+        (
+            embed.main,
+            [f"--backbone={saved}", images, f"--out={folder / 'new.npz'}"],
+            {"look": "choice"},
+        ),
     )
     for main, right, kinds in commands:
         for name, kind in kinds.items():

@@ -3,7 +3,7 @@
 import keras
 
 
-def clone_backbone(backbone, **changes):
+def clone_backbone(backbone, change=None):
     """Builds a backbone once more and copies its weights; the two share no variable.
 
     `keras.models.clone_model` fails on some models from elsewhere (keras_hub's ViT), and Keras
@@ -12,7 +12,7 @@ def clone_backbone(backbone, **changes):
 
     Args:
         backbone: Built `keras.Model` whose `from_config` rebuilds it from `get_config`.
-        **changes: Entries of its configuration that are others in the copy, and no weight's shape.
+        change: Function of that configuration, of which the copy is made; None for no change.
 
     Returns:
         Model of the same class, name and weights. States of dropout are not copied: they begin
@@ -22,7 +22,8 @@ def clone_backbone(backbone, **changes):
     # Keras finds its own classes; one of the same name must not take the place of a user's.
     classes = {type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
     with keras.saving.CustomObjectScope({keras.saving.get_registered_name(c): c for c in classes}):
-        clone = type(backbone).from_config({**backbone.get_config(), **changes})
+        config = backbone.get_config()
+        clone = type(backbone).from_config(config if change is None else change(config))
     clone.set_weights(backbone.get_weights())
     return clone
 

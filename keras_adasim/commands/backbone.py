@@ -145,7 +145,8 @@ def load_embedder(identifier):
     if folder is not None and folder.saved_model.is_dir():
         return _of_export(folder.saved_model, folder.path)
     if folder is not None and (folder.path / "saved_model.pb").exists():
-        return _of_export(folder.path, folder.path)
+        of_run = folder.path.name == RUNS_EXPORT and (folder.path.parent / "settings.json").exists()
+        return _of_export(folder.path, folder.path.parent if of_run else folder.path)
     with renamed(identifier="backbone"):
         backbone = backbones.get(identifier)
     mean = getattr(backbone, "mean", IMAGENET_MEAN)
@@ -167,13 +168,13 @@ def _of_export(path, folder):
     """A SavedModel, whose features lie in a folder."""
     exported = export.load_backbone(path)
     facts = exported.metadata
-    normalized = facts.image_size, tuple(facts.mean), tuple(facts.std), facts.value_range
+    about = facts.image_size, facts.mean, facts.std, facts.value_range
     return Embedder(
         tf.function(exported, reduce_retracing=True, autograph=False),
         facts.image_size,
         facts.channels,
         facts.value_range,
-        weights_fingerprint(exported.adopted, *normalized),
+        fingerprint(exported.adopted, *about),
         folder,
         facts.last_blocks,
         exported.intermediate_class_tokens if facts.last_blocks else None,
@@ -198,7 +199,13 @@ def _of_backbone(backbone, size, mean, std, **facts):
         tokens = backbone.intermediate_class_tokens(images, last_blocks)
         return tf.cast(tf.stack(tokens, axis=1), tf.float32)
 
-    normalized = size, tuple(map(float, mean)), tuple(map(float, std)), facts.get("value_range")
-    fingerprint = weights_fingerprint(backbone.variables, *normalized)
+    marked = fingerprint(backbone.variables, size, mean, std, facts.get("value_range"))
     blocks = {"last_blocks": last_blocks, "class_tokens": class_tokens if last_blocks else None}
-    return Embedder(look, size, len(mean), fingerprint=fingerprint, **blocks, **facts)
+    return Embedder(look, size, len(mean), fingerprint=marked, **blocks, **facts)
+
+
+def fingerprint(variables, size, mean, std, value_range):
+    """Hexadecimal digits of a network and its normalization: those of a run are its export's."""
+    normalized = [None if each is None else tuple(map(float, each)) for each in (mean, std)]
+    deep = None if value_range is None else tuple(map(float, value_range))
+    return weights_fingerprint(variables, int(size), *normalized, deep)

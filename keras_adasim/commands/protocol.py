@@ -14,6 +14,7 @@ from absl import flags
 from keras_adasim import data
 from keras_adasim.commands.backbone import HELP, Embedder, load_embedder
 from keras_adasim.commands.counting import Counting
+from keras_adasim.commands.sound_images import LOOK_HELP, LOOKS, sound_images
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation import FeatureCache, embed
 from keras_adasim.evaluation.feature_cache import feature_key, images_fingerprint
@@ -28,7 +29,8 @@ IMAGES = """
 The folder of the data holds train/ and test/ (or val/), each with one sub-folder per class, or the
 classes themselves. The central square is taken of an image whose shorter side is 256 / 224 of it,
 as in DINO's evaluation; images that have the backbone's size already are taken as they are.
-Features are kept beside the backbone, in `features/`, and found there by the next protocol.
+Features are kept beside the backbone, in `features/`, and found there by the next protocol. Files
+that can't be read are left out, named and counted; --look=no leaves them to be an error.
 """
 
 
@@ -58,6 +60,7 @@ def define(values, several=False, batch_size=256, batch_help="Images looked at a
     text = f"A first answer: {QUICK} images of each set at most."
     flags.DEFINE_bool("quick", False, text, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Seed of all draws.", flag_values=values)
+    flags.DEFINE_enum("look", "auto", LOOKS, LOOK_HELP, flag_values=values)
 
 
 class Part(data.Subset):
@@ -259,6 +262,11 @@ def open_images(protocol, data_dir=None, tfds=None):
     for source in sources:
         source.checked_labels()
         check_same_channels(source, protocol.backbone.channels)
+    kept = None if protocol.cache.folder is None else protocol.cache.folder / "looks"
+    sources = [
+        sound_images(source, f"{name} images", flags["look"], kept)
+        for source, name in zip(sources, ("training", "test"), strict=False)
+    ]
     limit = min([n for n in (flags["limit"], flags["quick"] * QUICK) if n], default=None)
     sources = [_drawn(source, limit, flags["seed"]) for source in sources]
     if len(np.unique(sources[0].labels)) < 2:

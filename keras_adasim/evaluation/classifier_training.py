@@ -25,7 +25,7 @@ def trainable_copy(backbone, drop_path, seed):
     changes = {"drop_path_rate": drop_path} if "drop_path_rate" in backbone.get_config() else {}
     if backbone.dtype_policy.name == "mixed_float16":
         changes["dtype"] = "float32"  # There is no scaling of the loss here.
-    copy = clone_backbone(backbone, **changes)
+    copy = clone_backbone(backbone, lambda config: {**config, **changes})
     copy.trainable = True
     for place, layer in enumerate(sublayers(copy)):
         generator = getattr(layer, "seed_generator", None)

@@ -1,15 +1,13 @@
 """A backbone with a linear classifier, from images as they are to logits."""
 
 import keras
-import tensorflow as tf
 
-from keras_adasim.data.depth import check_value_range
-from keras_adasim.layers.preprocessing import check_type, preprocess
-from keras_adasim.validation import check_has, check_integer, check_per_channel, check_strings
+from keras_adasim.export.image_backbone import ImageBackbone
+from keras_adasim.validation import check_strings
 
 
 @keras.saving.register_keras_serializable(package="keras_adasim")
-class ImageClassifier(keras.Model):
+class ImageClassifier(ImageBackbone):
     """Maps images of any size to logits; its file is all that is needed.
 
     Images (B, H, W, C) are uint8 from 0 to 255, or floats from 0 to 1; with a `value_range` also
@@ -44,29 +42,18 @@ class ImageClassifier(keras.Model):
     """
 
     def __init__(self, backbone, class_names, image_size, mean, std, value_range=None, **kwargs):
-        # Images keep their type until they are normalized.
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
-        check_has("backbone", backbone, "a built `keras.Model`", "input_shape", "get_config")
-        channels = backbone.input_shape[-1]
-        self.backbone = backbone
+        super().__init__(backbone, image_size, mean, std, value_range, **kwargs)
         self.class_names = tuple(check_strings("class_names", class_names))
         if len(self.class_names) < 2 or len(set(self.class_names)) < len(self.class_names):
             raise ValueError(
                 "Expected `class_names` of two classes or more, each another name. Received: "
                 f"class_names={class_names}"
             )
-        self.image_size = check_integer("image_size", image_size)
-        self.mean = check_per_channel("mean", mean, channels)
-        self.std = check_per_channel("std", std, channels, above=0)
-        if value_range is not None:
-            value_range = check_value_range(value_range, channels)
-        self.value_range = value_range
         # At zero no class is likelier than another, and no seed decides.
         self.head = keras.layers.Dense(
             len(self.class_names), kernel_initializer="zeros", dtype="float32", name="head"
         )
         self.head.build((None, backbone.output["features"].shape[-1]))
-        self.built = True
 
     def call(self, images, training=False):
         """Logits (B, K) of images (B, H, W, C).
@@ -75,12 +62,7 @@ class ImageClassifier(keras.Model):
             images: As the class tells.
             training: Whether dropout, drop path and BatchNormalization act as in training.
         """
-        images = tf.convert_to_tensor(images)
-        check_type(images.dtype, self.value_range)
-        images = images if images.dtype.is_integer else tf.cast(images, tf.float32)
-        images = preprocess(images, self.image_size, self.mean, self.std, self.value_range)
-        features = self.backbone(images, training=training)["features"]
-        return self.head(tf.cast(features, tf.float32))
+        return self.head(super().call(images, training)["features"])
 
     def build(self, input_shape):
         """Creates nothing: the weights are there from the start."""
@@ -91,19 +73,4 @@ class ImageClassifier(keras.Model):
 
     def get_config(self):
         """Returns the constructor's arguments, the backbone serialized."""
-        return {
-            "name": self.name,
-            "trainable": self.trainable,
-            "backbone": keras.saving.serialize_keras_object(self.backbone),
-            "class_names": list(self.class_names),
-            "image_size": self.image_size,
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "value_range": self.value_range,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds the backbone, with new weights, and the classifier on it."""
-        backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})
+        return {**super().get_config(), "class_names": list(self.class_names)}

@@ -29,9 +29,10 @@ def preprocess(images, image_size, mean, std, value_range=None):
         (B, image_size, image_size, C) float32 tensor.
 
     Raises:
-        ValueError: If the images are of another type.
+        ValueError: If the images are of another type, or have other channels.
         tf.errors.InvalidArgumentError: If floats are not from 0 to 1.
     """
+    check_channels(images, len(mean))
     if value_range is not None and images.dtype != tf.uint8:
         images = bytes_of_range(images, value_range)
     check_type(images.dtype)
@@ -82,6 +83,18 @@ def check_type(dtype, value_range=None):
             "Expected `images` to be uint8 (0 to 255) or floats (0 to 1). Received: "
             f"images.dtype={dtype.name}. Cast values from 0 to 255 to uint8; divide those of a "
             "larger range by its end."
+        )
+
+
+def check_channels(images, channels):
+    """Raises ValueError unless images (B, H, W, C) have the channels that a network takes."""
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[-1] not in (None, channels):
+        alpha = len(shape) == 4 and (channels, shape[-1]) in ((3, 4), (1, 2))
+        cut = f" Cut the alpha channel off: images[..., :{channels}]." if alpha else ""
+        raise ValueError(
+            f"Expected `images` of {channels} channels, of shape (B, H, W, {channels}). "
+            f"Received: images.shape={shape}.{cut}"
         )
 
 

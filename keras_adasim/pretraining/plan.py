@@ -121,6 +121,7 @@ def about_the_images(model, sources, decision):
     return [
         *row("images", f"{len(train)} of {train.channels} channels"),
         *row("k-NN", knn),
+        *(row("probe", "a linear classifier, on features of these") if decision["probe"] else []),
         *row("views", views),
         *(row("left out", f"{names}, of the augmentations") if names else []),
     ]
