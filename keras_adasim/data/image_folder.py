@@ -1,8 +1,8 @@
 """A folder of image files."""
 
 import functools
-import itertools
 import os
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,7 @@ from keras_adasim.data.look_at_file import look_at_image
 from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 from keras_adasim.keys import Keys
+from keras_adasim.names import Names
 from keras_adasim.validation import check_integer
 
 
@@ -41,7 +42,7 @@ class ImageFolder(Source):
 
     Attributes:
         path: The folder, `~` expanded.
-        paths: List of N strings, the files' paths below the folder.
+        paths: `Names` of N strings, the files' paths below the folder.
         class_names: List of strings, or None without labels.
         why_unlabeled: String. Why there are no labels, or None.
         left_out: Dict of paths below the folder of what is called like an image and can't be read
@@ -78,26 +79,23 @@ class ImageFolder(Source):
         self.path = self._checked_folder(path)
         self.channels = channels
         self._value_range = None
-        self._root, self._tensor = os.fsencode(self.path) + b"/", None
+        self._root, self._tensors = os.fsencode(self.path) + b"/", None
         listing = Listing(self.path, self._is_image)
-        folders, own = listing.folders, listing.images
-        by_folder = {folder: listing.images_below(folder) for folder in folders}
         self.left_out, self.others = listing.left_out, listing.others
+        self.paths, classes = _paths_and_classes(listing)
         self._warn_of_left_out()
-        classes = {folder: names for folder, names in by_folder.items() if names}
-        if not classes and not own:
+        if not len(self.paths):
             found = f", but with others: {named_suffixes(self.others)}" if self.others else ""
             raise FileNotFoundError(
                 self._expected(self.path, f"a folder without such files{found}")
             )
-        if own or not classes:
-            self.paths = sorted(itertools.chain(own, *classes.values()))
-            self.why_unlabeled = self._reason(classes, own)
+        if listing.images:
+            self.why_unlabeled = self._reason(listing)
             return
-        self.paths = list(itertools.chain(*classes.values()))
-        self.class_names = list(classes)
-        self.labels = np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()])
-        self._warn_of_empty([folder for folder in folders if folder not in classes])
+        self.class_names = [name for name, count in classes.items() if count]
+        counts = [count for count in classes.values() if count]
+        self.labels = np.repeat(np.arange(len(counts)), counts)
+        self._warn_of_empty([name for name, count in classes.items() if not count])
 
     def __len__(self):
         """Number of images."""
@@ -105,7 +103,10 @@ class ImageFolder(Source):
 
     def read(self, index):
         """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
-        return tf.io.read_file(tf.strings.join([self._root, self._names()[index]]))
+        names, offsets = self._packed()
+        start = offsets[index]
+        name = tf.strings.substr(names, start, offsets[index + 1] - start)
+        return tf.io.read_file(tf.strings.join([self._root, name]))
 
     def describe(self, index):
         """Names an image by its path."""
@@ -147,23 +148,27 @@ class ImageFolder(Source):
     @functools.cached_property
     def keys(self):
         """`Keys`: the paths below the folder, with "/" between their parts."""
+        if os.sep == "/":
+            return Keys(self.paths)
         return Keys(path.replace(os.sep, "/") for path in self.paths)
 
     def fingerprints(self, indices=None):
         """(n,) uint64 array: size, time of the last change and number of all files, or of some."""
-        indices = range(len(self)) if indices is None else indices
-        return file_fingerprints(self._path(index) for index in indices)
+        paths = self.paths if indices is None else self.paths[np.asarray(indices, np.int64)]
+        return file_fingerprints(os.path.join(self.path, path) for path in paths)
 
     def _path(self, index):
         return os.path.join(self.path, self.paths[index])
 
     @tf.autograph.experimental.do_not_convert
-    def _names(self):
-        if self._tensor is None:
+    def _packed(self):
+        """All paths as one string, and where each begins."""
+        if self._tensors is None:
+            content, offsets = _bytes_of(self.paths)
             # Not a constant in every graph that reads it, and not on the accelerator.
             with tf.init_scope(), tf.device("CPU:0"):
-                self._tensor = tf.constant([os.fsencode(path) for path in self.paths])
-        return self._tensor
+                self._tensors = tf.constant(content), tf.constant(offsets)
+        return self._tensors
 
     def _checked_folder(self, path):
         path = expand(path)
@@ -180,10 +185,10 @@ class ImageFolder(Source):
             f"is unpacked. Received: path='{path}', {received}"
         )
 
-    def _reason(self, classes, own):
-        if not classes:
+    def _reason(self, listing):
+        if len(listing.images) == len(self.paths):
             return f"no sub-folder with images in {self.path}"
-        reason = f"{some_names(own)} beside the sub-folders of {self.path}"
+        reason = f"{some_names(listing.images)} beside the sub-folders of {self.path}"
         logging.warning(
             "No labels, because of images that are in no class: %s. Move them if the sub-folders "
             "are classes.",
@@ -212,3 +217,30 @@ class ImageFolder(Source):
 
     def _is_image(self, name):
         return not name.startswith(".") and name.lower().endswith(self.suffixes)
+
+
+def _paths_and_classes(listing):
+    """All paths of a listing as `Names`, and a dict of the folders in it to their images."""
+    if listing.images:
+        return Names(listing.all_images()), {}
+    counts = {}
+
+    def paths():
+        for folder in listing.folders:
+            counts[folder] = 0
+            for path in listing.images_below(folder):
+                counts[folder] += 1
+                yield path
+
+    return Names(paths()), counts
+
+
+def _bytes_of(paths):
+    """Paths as the file system has them, one behind the other, and where each begins."""
+    arrays = paths.to_arrays()
+    content = arrays["bytes"].tobytes()
+    if b"\xed" not in content and sys.getfilesystemencoding() == "utf-8":
+        return content, arrays["offsets"]
+    # Of names that are no UTF-8, which `Names` have as surrogates, the system's bytes are others.
+    encoded = [os.fsencode(path) for path in paths]
+    return b"".join(encoded), np.cumsum([0, *map(len, encoded)])

@@ -1,6 +1,7 @@
 """Which images there are in a folder."""
 
 import collections
+import heapq
 import os
 
 # Suffixes of formats that no decoder here knows, and what to do about them.
@@ -34,15 +35,25 @@ class Listing:
         self.others = collections.Counter()
         self.folders, self.images = self._entries("")
 
+    def all_images(self):
+        """Yields the paths, from the root on, of all images in it and below, in their order."""
+        return self._below("", self.folders, self.images)
+
     def images_below(self, folder):
-        """Sorted paths, from the root on, of all images in a folder and below."""
-        found, waiting = [], [folder]
+        """Yields the paths, from the root on, of all images in a folder and below, in order."""
+        return self._below(folder, *self._entries(folder))
+
+    def _below(self, folder, folders, images):
+        """Yields paths in their order, with the names of no more than some folders in memory."""
+        waiting = [_merged(folder, folders, images)]
         while waiting:
-            folder = waiting.pop()
-            folders, images = self._entries(folder)
-            waiting += [os.path.join(folder, name) for name in folders]
-            found += [os.path.join(folder, name) for name in images]
-        return sorted(found)
+            for path, is_folder in waiting[-1]:
+                if is_folder:
+                    waiting.append(_merged(path, *self._entries(path)))
+                    break
+                yield path
+            else:
+                waiting.pop()
 
     def _entries(self, folder):
         """Names of the folders and of the images in a folder; none if it was searched before."""
@@ -64,7 +75,17 @@ class Listing:
                     self.left_out[os.path.join(folder, entry.name)] = reason
                 else:
                     images.append(entry.name)
-        return sorted(folders), sorted(images)
+        folders.sort()
+        images.sort()
+        return folders, images
+
+
+def _merged(folder, folders, images):
+    """Yields the paths of folders and images as the paths below them are sorted."""
+    named = ((name + os.sep, True) for name in sorted(folders, key=lambda name: name + os.sep))
+    for name, is_folder in heapq.merge(named, ((name, False) for name in images)):
+        path = os.path.join(folder, name)
+        yield (path.rstrip(os.sep) if is_folder else path), is_folder
 
 
 def _why_unreadable(entry):
