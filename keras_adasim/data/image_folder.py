@@ -8,19 +8,16 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from keras_adasim.data.careful_decode import decode_carefully
-from keras_adasim.data.depth import check_value_range, sample_range, some_pixels
+from keras_adasim.data.encoded_source import EncodedSource, check_gray_or_rgb
 from keras_adasim.data.file_fingerprints import file_fingerprints
 from keras_adasim.data.listing import MODERN, Listing, named_suffixes, printable, some_names
 from keras_adasim.data.look_at_file import look_at_image
-from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 from keras_adasim.keys import Keys
 from keras_adasim.names import Names
-from keras_adasim.validation import check_integer
 
 
-class ImageFolder(Source):
+class ImageFolder(EncodedSource):
     """The image files of a folder, with a label per sub-folder.
 
     If the folder holds sub-folders and no image of its own, each sub-folder, searched with
@@ -71,14 +68,8 @@ class ImageFolder(Source):
     suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
     def __init__(self, path, channels=3):
-        if check_integer("channels", channels) not in (1, 3):
-            raise ValueError(
-                "Expected `channels` to be 1 (gray) or 3 (RGB); use `ArrayFolder` or "
-                f"`ArraySource` for other images. Received: channels={channels}"
-            )
+        self.channels = check_gray_or_rgb(channels)
         self.path = self._checked_folder(path)
-        self.channels = channels
-        self._value_range = None
         self._root, self._tensors = os.fsencode(self.path) + b"/", None
         listing = Listing(self.path, self._is_image)
         self.left_out, self.others = listing.left_out, listing.others
@@ -112,34 +103,10 @@ class ImageFolder(Source):
         """Names an image by its path."""
         return printable(self.path / self.paths[index])
 
-    @property
-    def value_range(self):
-        """`(low, high)`, the values of deep images that become 0 and 255, or None without any.
-
-        If nobody sets it, it is measured when it is needed: on up to 64 such images in a fixed
-        order, from the 0.1th percentile of their values to the 99.9th. One range for all channels
-        keeps the colors.
-        """
-        if self._value_range is None:
-            self._value_range = self._measure_range()
-        return self._value_range
-
-    @value_range.setter
-    def value_range(self, value_range):
-        self._value_range = check_value_range(value_range, self.channels)
-
-    def _measure_range(self):
-        return sample_range(len(self), self._deep_sample, by_channel=False)
-
-    def _deep_sample(self, index):
-        seen = self.look(index, full=False)
-        if seen.reason or seen.kind.bits <= 8:
-            return None
-        try:
-            with open(self._path(index), "rb") as file:
-                return some_pixels(decode_carefully(file.read(), self.channels, lambda p: p))
-        except (OSError, ValueError):
-            return None
+    def contents(self, index):
+        """Reads the bytes of a file."""
+        with open(self._path(index), "rb") as file:
+            return file.read()
 
     def look(self, index, full):
         """Looks at a file, as `look_at_image` does."""

@@ -1,5 +1,7 @@
 """Training and test images of a folder, or of several."""
 
+from keras_adasim.data.archive_splits import archive_splits
+from keras_adasim.data.archives import Archives, find_archives, is_archive
 from keras_adasim.data.joined_source import JoinedSource
 from keras_adasim.data.listing import some_names
 from keras_adasim.data.open_folder import open_folder
@@ -26,6 +28,8 @@ def open_splits(
     - where there are other folders beside `test`, but no `train`, all of them are classes, and a
       warning says so;
     - a folder that holds nothing but one folder with a training split is an error;
+    - tar archives in one folder are told apart by these words in their names, as in
+      `train-000.tar` and `val-000.tar`;
     - if `train` holds images and no sub-folder, the folders beside it hold images too, and none
       is a test split, then `train` may be a class among others: that is an error, which a
       `train_split` mends.
@@ -35,7 +39,8 @@ def open_splits(
     folder without images is no class.
 
     Args:
-        data_dir: The folder, or a list of folders.
+        data_dir: The folder, or a list of folders; or a tar archive, a name such as
+            `"train-{000..099}.tar"`, or a list of them, which are the training set.
         channels: 3 for RGB, 1 for gray, or the number of channels of .npy files.
         train_split: Name of the folder of the training images in every folder; `"."` takes the
             folder itself. Found by default.
@@ -71,10 +76,17 @@ def open_splits(
     roots = list(data_dir) if isinstance(data_dir, list | tuple) else [data_dir]
     if not roots:
         raise ValueError("Expected `data_dir` to be a folder or a list of them. Received: []")
-    found = [split_folders(root, train_split, test_split) for root in roots]
+    if all(is_archive(root) for root in roots):
+        roots = [find_archives(roots)]
+    found = [_places(root, channels, train_split, test_split) for root in roots]
     trains = _different([train for train, _ in found])
     tests = _different([test for _, test in found if test is not None])
     if not tests and (require_test or test_split):
+        if isinstance(roots[0], Archives):
+            raise ValueError(
+                "Expected test images: pass the folder that training and test archives are in. "
+                f"Received: `data_dir` of {len(roots[0].names)} archives, all for training"
+            )
         raise missing_split(roots[0], [test_split] if test_split else ["test", "val"], "test_split")
     train = _open(trains, channels)
     test = _open(tests, channels, train) if tests else None
@@ -82,6 +94,19 @@ def open_splits(
         if require_labels and source is not None:
             source.checked_labels()
     return train, test
+
+
+def _places(root, channels, train_split, test_split):
+    """Where the training and the test images are: folders, or archives."""
+    if isinstance(root, Archives):
+        return root, None
+    archives = archive_splits(root, train_split, test_split)
+    if archives is None:
+        return split_folders(root, train_split, test_split)
+    train, tests = archives
+    if len(tests) > 1:  # Those without labels may be a test set whose labels are kept secret.
+        tests = [test for test in tests if open_folder(test, channels).labels is not None] or tests
+    return train, next(iter(tests), None)
 
 
 def _different(folders):

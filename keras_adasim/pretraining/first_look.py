@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_adasim import data
 from keras_adasim.data.depth import check_value_range
 from keras_adasim.data.listing import named_suffixes, printable, some_names
+from keras_adasim.data.tar_source import in_archives
 from keras_adasim.pretraining.run_folder import write_json
 
 LISTED = 5  # Bad files that are named in the plan; all are in the run's folder.
@@ -241,8 +242,8 @@ class FirstLook:
         decoded = np.count_nonzero(looks.full)
         how = "all decoded" if decoded == len(looks) else f"{decoded} decoded, of the others"
         how += "" if decoded == len(looks) else " header and end"
-        took = f"{self._seconds:.1f} s"
-        lines = [f"{len(looks)} looked at, {how}: {len(looks.bad)} bad (in {took})"]
+        number = f"{len(looks)}{in_archives(*folders_of(source))}"
+        lines = [f"{number} looked at, {how}: {len(looks.bad)} bad (in {self._seconds:.1f} s)"]
         if len(looks.bad):
             lines.append(f"bad ones are left out: {named(source, looks.reasons)}")
         if unlisted:

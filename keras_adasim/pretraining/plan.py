@@ -6,8 +6,10 @@ import textwrap
 import tensorflow as tf
 
 from keras_adasim.callbacks import OnlineKNN
+from keras_adasim.data.tar_source import in_archives
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
+from keras_adasim.pretraining.first_look import folders_of
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 from keras_adasim.pretraining.watching import find
 
@@ -117,8 +119,9 @@ def about_the_images(model, sources, decision):
         local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
         views = f"2 x {crops.global_size} pixels{local}"
     names = ", ".join(getattr(model.augment, "left_out", ()))
+    where = in_archives(*folders_of(train))
     return [
-        *row("images", f"{len(train)} of {train.channels} channels"),
+        *row("images", f"{len(train)} of {train.channels} channels{where}"),
         *row("k-NN", knn),
         *row("views", views),
         *(row("left out", f"{names}, of the augmentations") if names else []),
