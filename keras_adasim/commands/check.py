@@ -31,7 +31,7 @@ def main(argv=None, program="check"):
 
 def define(values):
     """Defines the flags."""
-    text = "Folder of images, tar archives or .npy files, searched with all below it. Several times for several."
+    text = "Folder of images, archives or .npy files, with all below it. Several times for several."
     flags.DEFINE_multi_string("data_dir", None, text, flag_values=values)
     text = "full decodes all images, headers reads headers and ends; auto: full within 3 minutes."
     flags.DEFINE_enum("look", "auto", HOW, text, flag_values=values)

@@ -41,7 +41,8 @@ def archive_splits(root, train_split="", test_split=""):
     tests = [found for found in (_called(names, archives) for names in kinds) if found]
     if not tests and not train_split:
         return None  # All are training archives, whatever they are called.
-    rest = [] if train_split else sorted({*archives}.difference(train, *tests))
+    rest = set() if train_split else {*archives}.difference(train, *tests)
+    rest = sorted(rest.difference(_called((*TRAIN, *TESTS[0], *TESTS[1]), archives)))
     if not train or rest:
         wanted = f"have {train_split!r} in their names" if train_split else "be called train-*.tar"
         raise ValueError(
