@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_adasim import data
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.data.unlabeled import Unlabeled
 from keras_adasim.pretraining.choosing import some_images
 from keras_adasim.validation import renamed
 
@@ -13,7 +14,7 @@ from keras_adasim.validation import renamed
 MEMORY_LIMIT = 4 * 2**30
 
 
-def open_sources(images, test_images, channels, limit, seed):
+def open_sources(images, test_images, channels, limit, seed, knn_images=2, pairing="adasim"):
     """The training source, and the test source where there is one.
 
     Args:
@@ -22,6 +23,8 @@ def open_sources(images, test_images, channels, limit, seed):
         channels: Channels of images in folders.
         limit: Use so many training images, drawn once; 0 for all.
         seed: Seed of that draw.
+        knn_images: 0 if there is to be no k-NN, for which labels would be read.
+        pairing: Name of the pairing; "oracle" needs labels.
 
     Raises:
         ValueError: If there are fewer than two training images, or `data` is something else.
@@ -30,11 +33,20 @@ def open_sources(images, test_images, channels, limit, seed):
     test = beside if test_images is None else _open("test_data", test_images, channels)[0]
     if len(train) < 2:
         raise ValueError(f"Expected `data` with at least two images. Received: {len(train)} image")
+    if knn_images == 0 and pairing != "oracle":
+        train, test = _unlabeled(train), _unlabeled(test)
     if test is not None and train.labels is not None:
         test.checked_labels()
     if limit:
         train = data.Subset(train, _draw(train, limit, seed))
     return train, test
+
+
+def _unlabeled(source):
+    """The images without their labels, which a TFDS has within its images' records."""
+    if source is None or isinstance(source, data.ArraySource):
+        return source
+    return Unlabeled(source, "not asked for, by `knn_images`=0")
 
 
 def _open(name, images, channels):

@@ -108,6 +108,8 @@ def about_the_images(model, sources, decision):
     most, crops = decision["knn_images"], getattr(model.augment, "crops", None)
     if train.labels is None:
         knn = f"left out: {train.why_unlabeled or 'the images have no labels'}"
+    elif most == 0:
+        knn = "left out, by `knn_images`=0"
     elif test is None:
         knn = f"{min(most, len(train))} images, each classified by the others"
     else:
