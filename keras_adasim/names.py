@@ -78,9 +78,11 @@ class Names:
     def __getitem__(self, index):
         """Returns the string at an index, or those at a slice or an array of indices."""
         if isinstance(index, slice):
-            index = np.arange(*index.indices(len(self)))
+            return self._taken(np.arange(*index.indices(len(self))))
         if np.ndim(index):
-            return self._taken(np.arange(len(self))[np.asarray(index)])
+            rows = np.asarray(index)
+            rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64, copy=False)
+            return self._taken(rows)
         content = self._bytes[self._starts[index] : self._ends[index]]
         return content.tobytes().decode(*ENCODING)
 

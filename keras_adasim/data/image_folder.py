@@ -10,6 +10,7 @@ from absl import logging
 
 from keras_adasim.data.encoded_source import EncodedSource, check_gray_or_rgb
 from keras_adasim.data.file_fingerprints import file_fingerprints
+from keras_adasim.data.kept_listing import keep_listing, kept_listing, listing_file
 from keras_adasim.data.listing import MODERN, Listing, named_suffixes, printable, some_names
 from keras_adasim.data.look_at_file import look_at_image
 from keras_adasim.files import expand
@@ -36,6 +37,8 @@ class ImageFolder(EncodedSource):
     Args:
         path: The folder.
         channels: 3 to decode all images to RGB, 1 to decode them to gray.
+        listings: A folder in which `keep_listing` wrote: folders that haven't changed since are
+            not listed again. None to list all.
 
     Attributes:
         path: The folder, `~` expanded.
@@ -67,13 +70,15 @@ class ImageFolder(EncodedSource):
 
     suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
-    def __init__(self, path, channels=3):
+    def __init__(self, path, channels=3, listings=None):
         self.channels = check_gray_or_rgb(channels)
         self.path = self._checked_folder(path)
         self._root, self._tensors = os.fsencode(self.path) + b"/", None
-        listing = Listing(self.path, self._is_image)
+        known = None if listings is None else kept_listing(self.listing_file(listings))
+        listing = Listing(self.path, self._is_image, known)
         self.left_out, self.others = listing.left_out, listing.others
         self.paths, classes = _paths_and_classes(listing)
+        self._found, self._is_new = listing.found, listing.is_new
         self._warn_of_left_out()
         if not len(self.paths):
             found = f", but with others: {named_suffixes(self.others)}" if self.others else ""
@@ -102,6 +107,22 @@ class ImageFolder(EncodedSource):
     def describe(self, index):
         """Names an image by its path."""
         return printable(self.path / self.paths[index])
+
+    def listing_file(self, listings):
+        """The file of this folder's listing in a folder of listings."""
+        return listing_file(listings, self.path, self.suffixes)
+
+    def keep_listing(self, file):
+        """Writes which files there are, unless it is known there already.
+
+        Args:
+            file: A `pathlib.Path`, that `listing_file` gives.
+
+        Raises:
+            OSError: If it can't be written.
+        """
+        if self._is_new or not file.exists():
+            keep_listing(file, self._found, self.paths)
 
     def contents(self, index):
         """Reads the bytes of a file."""

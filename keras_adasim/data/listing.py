@@ -3,10 +3,33 @@
 import collections
 import heapq
 import os
+import time
+from typing import NamedTuple
 
 # Suffixes of formats that no decoder here knows, and what to do about them.
 MODERN = (".avif", ".heic", ".heif")
 WAY_OUT = "convert to JPEG or PNG, as by `magick mogrify -format jpg`"
+
+
+# A folder that was changed this short a time ago may be changed once more in the same moment.
+RECENT_NS = 2 * 10**9
+
+
+class Found(NamedTuple):
+    """What there is in a folder.
+
+    Attributes:
+        stamp: Tuple of integers that change when entries come or go; empty where that would not
+            tell everything.
+        folders: Sorted names of the folders in it.
+        names: Sorted names of the images in it.
+        others: Counter of the suffixes of other files.
+    """
+
+    stamp: tuple
+    folders: list
+    names: list
+    others: collections.Counter
 
 
 class Listing:
@@ -17,6 +40,8 @@ class Listing:
     Args:
         root: The folder.
         is_image: Function of a file's name.
+        known: Dict of folders to `Found`, with names, of an earlier listing: those whose times are
+            the same aren't listed again.
 
     Attributes:
         folders: Sorted names of the folders in it.
@@ -25,11 +50,15 @@ class Listing:
             the reason.
         others: Counter of the suffixes, in lower case, of files that aren't called like an image;
             hidden ones aside.
+        found: Dict of all folders, from the root on, to `Found`, without names.
+        is_new: Whether a folder was listed, not taken from `known`.
     """
 
-    def __init__(self, root, is_image):
+    def __init__(self, root, is_image, known=None):
         self.root = root
         self._is_image = is_image
+        self._known = dict(known or {})
+        self.found, self.is_new = {}, False
         self._seen = set()
         self.left_out = {}
         self.others = collections.Counter()
@@ -62,22 +91,42 @@ class Listing:
         if (status.st_dev, status.st_ino) in self._seen:
             return [], []
         self._seen.add((status.st_dev, status.st_ino))
-        folders, images = [], []
+        known = self._known.pop(folder, None)
+        if known is None or known.stamp != stamp_of(status):
+            self.is_new = True
+            known = self._listed(folder, path, status)
+        self.others.update(known.others)
+        self.found[folder] = known._replace(names=())
+        return list(known.folders), list(known.names)
+
+    def _listed(self, folder, path, status):
+        """Lists a folder: `Found`."""
+        folders, images, others, sure = [], [], collections.Counter(), True
         with os.scandir(path) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
+                # What is behind a link changes without a trace in the folder.
+                sure = sure and not entry.is_symlink()
                 if entry.is_dir():
                     folders.append(entry.name)
                 elif not self._is_image(entry.name):
-                    self.others[os.path.splitext(entry.name)[1].lower()] += 1
+                    others[os.path.splitext(entry.name)[1].lower()] += 1
                 elif reason := _why_unreadable(entry):
                     self.left_out[os.path.join(folder, entry.name)] = reason
+                    sure = False
                 else:
                     images.append(entry.name)
         folders.sort()
         images.sort()
-        return folders, images
+        stamp = stamp_of(status)
+        is_old = time.time_ns() - max(stamp[:2]) > RECENT_NS and stamp == stamp_of(os.stat(path))
+        return Found(stamp if sure and is_old else (), folders, images, others)
+
+
+def stamp_of(status):
+    """What changes of a folder when entries come or go, or it is another folder."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _merged(folder, folders, images):

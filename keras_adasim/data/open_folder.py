@@ -9,12 +9,13 @@ from keras_adasim.data.tar_source import TarSource
 from keras_adasim.validation import check_integer
 
 
-def open_folder(path, channels=3):
+def open_folder(path, channels=3, listings=None):
     """Opens a folder of JPEG and PNG files or, where it has none, of tar archives or .npy files.
 
     Args:
         path: The folder; or an archive, a name such as `"train-{000..099}.tar"`, or a list of them.
         channels: 3 for RGB, 1 for gray, or the number of channels of the .npy files.
+        listings: A folder in which listings are kept, as for `ImageFolder`.
 
     Returns:
         An `ImageFolder`, a `TarSource` or an `ArrayFolder`.
@@ -39,7 +40,7 @@ def open_folder(path, channels=3):
         return TarSource(path, channels)
     if channels in (1, 3):
         try:
-            return ImageFolder(path, channels=channels)
+            return ImageFolder(path, channels, listings)
         except FileNotFoundError as error:
             source = _without_images(path, channels, error)
         if isinstance(source, TarSource):

@@ -16,6 +16,7 @@ def open_splits(
     test_split="",
     require_test=False,
     require_labels=False,
+    listings=None,
 ):
     """Opens the training and the test images of a folder, or of several.
 
@@ -47,6 +48,7 @@ def open_splits(
         test_split: Name of the folder of the test images in at least one folder; found by default.
         require_test: Whether to raise if there are no test images.
         require_labels: Whether to raise if training or test images have no labels.
+        listings: A folder in which the folders' listings are kept, as for `ImageFolder`.
 
     Returns:
         Two sources `(train, test)`; `test` is None where there are no test images.
@@ -88,8 +90,8 @@ def open_splits(
                 f"Received: `data_dir` of {len(roots[0].names)} archives, all for training"
             )
         raise missing_split(roots[0], [test_split] if test_split else ["test", "val"], "test_split")
-    train = _open(trains, channels)
-    test = _open(tests, channels, train) if tests else None
+    train = _open(trains, channels, listings)
+    test = _open(tests, channels, listings, train) if tests else None
     for source in (train, test):
         if require_labels and source is not None:
             source.checked_labels()
@@ -121,8 +123,8 @@ def _different(folders):
     return folders
 
 
-def _open(folders, channels, train=None):
-    sources = [open_folder(folder, channels) for folder in folders]
+def _open(folders, channels, listings, train=None):
+    sources = [open_folder(folder, channels, listings) for folder in folders]
     wanted = None if train is None else train.class_names
     if wanted is not None:
         for source in sources:

@@ -47,7 +47,7 @@ class FirstLook:
         self.left_out = known.get("left_out", {})
         self.gone_bad = known.get("gone_bad", {})
         self.num_files = 0
-        self._looks, self._lines, self._seconds = {}, [], 0.0
+        self._looks, self._lines, self._seconds, self._sources = {}, [], 0.0, []
 
     def training_images(self, source):
         """Looks at the training images.
@@ -210,11 +210,15 @@ class FirstLook:
             OSError: If it can't be written which files are bad. Without what else was seen the next
                 start takes longer.
         """
-        for name, looks in self._looks.items():
+        written = {self._file(name): looks.write for name, looks in self._looks.items()}
+        for folder in (folder for source in self._sources for folder in folders_of(source)):
+            if hasattr(folder, "keep_listing"):
+                written[folder.listing_file(self._folder.looks)] = folder.keep_listing
+        for file, write in written.items():
             try:
-                looks.write(self._file(name))
+                write(file)
             except OSError as error:
-                say(f"warning: {self._file(name)} was not written: {error}")
+                say(f"warning: {file} was not written: {error}")
         self.write_bad()
 
     def write_bad(self):
@@ -224,6 +228,7 @@ class FirstLook:
             write_json(self._folder.bad_images, content)
 
     def _looked(self, name, source):
+        self._sources.append(source)
         if self._look == "no":
             return None
         earlier, start = data.Looks.read(self._file(name)), time.monotonic()
@@ -234,7 +239,7 @@ class FirstLook:
         return looks
 
     def _file(self, name):
-        return self._folder.path / "looks" / f"{name}.npz"
+        return self._folder.looks / f"{name}.npz"
 
     def _told(self, source, looks, unlisted):
         if looks is None:

@@ -17,7 +17,7 @@ def entries(_, folder):
     """As if there were classes full of images, without a file on the disk."""
     if not folder:
         return [f"n{number:08d}_of_the_training_set" for number in range(FOLDERS)], []
-    return [], [f"{folder[:9]}_{number:08d}_image.JPEG" for number in range(FILES)]
+    return [], [f"{folder[:9]}_{number:08d}_images.JPEG" for number in range(FILES)]
 
 
 def test_ten_million_paths_take_less_than_two_gigabytes(tmp_path, monkeypatch):
