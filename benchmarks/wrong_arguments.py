@@ -27,6 +27,7 @@ import pathlib
 import re
 import runpy
 import sys
+import tarfile
 import tempfile
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -277,6 +278,17 @@ class Parts:
         return ka.data.ArraySource(self.images, [0, 1, 0, 1], ["ant", "bee"])
 
     @functools.cached_property
+    def archives(self):
+        """A folder of one tar archive."""
+        folder = self.folder / "archives"
+        folder.mkdir()
+        with tarfile.open(folder / "shard-0.tar", "w") as archive:
+            for i, image in enumerate(self.images):
+                keras.utils.save_img(folder / ".image.png", image)
+                archive.add(folder / ".image.png", f"{i}.png")
+        return folder
+
+    @functools.cached_property
     def backbone(self):
         """A Vision Transformer of one block."""
         return ka.backbones.VisionTransformer(8, 4, embed_dim=8, depth=1, num_heads=2)
@@ -465,6 +477,7 @@ def of_data(parts):
         Subject(data.ArraySource, {"images": parts.images, "labels": [0, 1, 0, 1]}),
         Subject(data.ImageFolder, {"path": folder}),
         Subject(data.ArrayFolder, {"path": folder}),
+        Subject(data.TarSource, {"path": parts.archives}, {"path": "folders"}),
         Subject(data.TfdsSource, {"name": "nothing", "split": "train"}, {"split": "place"}),
         Subject(data.JoinedSource, {"sources": [parts.named]}),
         Subject(data.Subset, {"source": parts.source, "indices": [0]}),
@@ -886,6 +899,7 @@ def kind_of_setting(name):
     others = {
         "limit": "count from 0",
         "checkpoint_steps": "count from 0",
+        "knn_images": "count from 0",
         "max_hours": "not negative",
         "devices": "count from 0",
         "mean": "three numbers",

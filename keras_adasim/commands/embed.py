@@ -39,7 +39,7 @@ def main(argv=None, program="embed"):
 def define(values):
     """Defines the flags."""
     flags.DEFINE_string("backbone", None, HELP, flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Folder of images.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of images or archives.", flag_values=values)
     text = "File to write, .npz or .parquet, or a folder for several."
     flags.DEFINE_string("out", None, text, flag_values=values)
     flags.DEFINE_integer("batch_size", 256, "Images embedded at a time.", flag_values=values)
@@ -141,10 +141,11 @@ class ArraysOf:
         if self.tokens:
             arrays["tokens"] = flat[:, feature_dim:].reshape(len(flat), -1, token_dim)
         if self.source.labels is not None:
-            names = np.array(self.source.class_names)
-            labels = self.source.labels[indices]
-            # A table has as many names as rows.
-            arrays |= {"labels": labels, "class_names": names[labels] if self.rows else names}
+            arrays["labels"] = labels = self.source.labels[indices]
+            if self.source.class_names is not None:
+                names = np.array(self.source.class_names)
+                # A table has as many names as rows.
+                arrays["class_names"] = names[labels] if self.rows else names
         return arrays
 
     def _look(self, images):

@@ -123,7 +123,10 @@ GENERAL = {
             0,
             "Steps between checkpoints within an epoch; 0 for none.",
         ),
-        knn_images=(10_000, "At most so many images of each set for the k-NN."),
+        knn_images=(
+            10_000,
+            "At most so many images of each set for the k-NN; 0 for none, without reading labels.",
+        ),
         look=(
             "auto",
             "First look at all files: full decodes them, headers reads headers and ends; auto is "

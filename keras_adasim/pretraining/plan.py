@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from keras_adasim.callbacks import OnlineKNN
 from keras_adasim.checkpoints import TrainingState
+from keras_adasim.data.tar_source import in_archives
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
+from keras_adasim.pretraining.first_look import folders_of
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 from keras_adasim.pretraining.watching import find
 
@@ -107,6 +109,8 @@ def about_the_images(model, sources, decision):
     most, crops = decision["knn_images"], getattr(model.augment, "crops", None)
     if train.labels is None:
         knn = f"left out: {train.why_unlabeled or 'the images have no labels'}"
+    elif most == 0:
+        knn = "left out, by `knn_images`=0"
     elif test is None:
         knn = f"{min(most, len(train))} images, each classified by the others"
     else:
@@ -118,8 +122,9 @@ def about_the_images(model, sources, decision):
         local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
         views = f"2 x {crops.global_size} pixels{local}"
     names = ", ".join(getattr(model.augment, "left_out", ()))
+    where = in_archives(*folders_of(train))
     return [
-        *row("images", f"{len(train)} of {train.channels} channels"),
+        *row("images", f"{len(train)} of {train.channels} channels{where}"),
         *row("k-NN", knn),
         *(row("probe", "a linear classifier, on features of these") if decision["probe"] else []),
         *row("views", views),

@@ -27,7 +27,7 @@ def make_watchers(folder, sources, dataset, callbacks, backup, decision, first_l
             train, labels=train.labels, every=every, image_size=image_size, seed=decision["seed"]
         )
     ]
-    if train.labels is not None:
+    if decision["knn_images"] != 0 and train.labels is not None:
         watchers.append(make_knn(train, test, image_size, every, decision))
     if decision["probe"]:
         watchers.append(make_probe(train, find(watchers, ours.OnlineKNN), decision["seed"]))
