@@ -127,9 +127,9 @@ KINDS = {
     "up to a half": "hue",
     "switch": "use_bn norm_last_layer freezes_patch_embedding zero_init_residual shuffle use_bias "
     "drop_remainder leave_one_out overwrite center_crop fresh dry_run run_eagerly require_test "
-    "require_labels accept_changes",
+    "require_labels accept_changes sharded",
     "choice": "interpolation predictor_last_norm last_norm neighbor_feature jit_compile objective "
-    "pairing backbone identifier",
+    "pairing backbone identifier row_dtype",
     "range": "global_scale local_scale ratio scale sigma",
     "three numbers": "mean std",
     "object": "source train_source test_source crops bank optimizer layer embed_fn",

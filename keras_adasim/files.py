@@ -10,6 +10,8 @@ import struct
 import zipfile
 import zlib
 
+import numpy as np
+
 # What an archive may unpack to: weights hardly compress, and small ones do no harm.
 MOST_UNPACKED, HARMLESS = 100, 2**28
 
@@ -53,6 +55,26 @@ def check_unpacked(path):
             f"{packed:,} bytes. Received: an archive of {size:,} bytes unpacked, which is a trap "
             "and was not read"
         )
+
+
+def linked(array, path):
+    """Whether an array is the map of a whole .npy file, which is now at `path`, too.
+
+    Args:
+        array: NumPy array.
+        path: Path that doesn't exist.
+    """
+    name = getattr(array, "filename", None)
+    if name is None:
+        return False
+    try:
+        whole = np.load(name, mmap_mode="r")
+        if (whole.shape, whole.strides) != (array.shape, array.strides):
+            return False
+        os.link(name, path)
+    except OSError:  # It is gone, on another disk, or on a file system without links.
+        return False
+    return True
 
 
 @contextlib.contextmanager

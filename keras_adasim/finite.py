@@ -1,6 +1,11 @@
 """NaN and infinity: named, and kept out of files."""
 
+import math
+
 import tensorflow as tf
+
+# Numbers that are looked at together.
+_AT_ONCE = 2**24
 
 
 class NotFiniteError(RuntimeError):
@@ -27,8 +32,16 @@ def check_finite(variables, what):
     """
     for variable in variables:
         value = tf.convert_to_tensor(variable)
-        if value.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(value))):
+        if value.dtype.is_floating and not _is_finite(value):
             raise NotFiniteError(
                 f"Expected finite weights of {what}. Received: NaN or infinite values in "
-                f"{variable.path} of shape {tuple(variable.shape)}"
+                f"{getattr(variable, 'path', variable.name)} of shape {tuple(variable.shape)}"
             )
+
+
+def _is_finite(value):
+    """Whether a tensor is finite, part by part: the answer for each number takes a byte."""
+    rows = max(1, _AT_ONCE // max(1, math.prod(value.shape[1:])))
+    parts = [value] if value.shape.rank == 0 else range(0, value.shape[0], rows)
+    parts = (value if part is value else value[part : part + rows] for part in parts)
+    return all(bool(tf.reduce_all(tf.math.is_finite(part))) for part in parts)

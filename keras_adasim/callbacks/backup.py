@@ -1,17 +1,27 @@
 """Checkpoints that a killed run continues from."""
 
+import concurrent.futures
 import functools
 import zipfile
 
 import keras
 
 from keras_adasim.callbacks.chief import writes_files
-from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, TrainingState, told
+from keras_adasim.checkpoints import (
+    Checkpoint,
+    CheckpointFolder,
+    DamagedError,
+    ShardsOfWorkers,
+    TrainingState,
+    told,
+)
 from keras_adasim.data.inventory import Inventory
 from keras_adasim.files import check_space, expand, free_space
 from keras_adasim.finite import NotFiniteError
 from keras_adasim.validation import check_has, check_integer, check_switch
 
+# Bytes of a state whose checkpoint another thread finishes.
+LARGE_STATE = 2**28
 # The group of the inventory.
 IMAGES = "images"
 # What an epoch is worth, by the first of these that is logged: the more the better.
@@ -32,12 +42,17 @@ class Backup(keras.callbacks.Callback):
     one before it taken. If one can't be written, because the disk is full, say, that is printed,
     and training goes on; only after the last epoch is it an error.
 
+    Training waits until the state is copied into files; of a large one (256 MB) that these are on
+    the disk, and whole, is seen to in another thread, one checkpoint at a time. If the process is
+    killed meanwhile, the one before stands.
+
     A `SelfDistillation` is saved within epochs too: every `every_steps` steps, and by
     `save_within_epoch`, as `epoch-N-step-S`. Such an epoch goes on at that step; Keras counts it
     from its first step all the same, so that other callbacks see the steps before it pass by.
 
     The model must be built, and keep its shape. Put it after callbacks that change the model's
-    state, or log. With several processes the chief writes and all read.
+    state, or log. With several processes the chief writes and all read; of a sharded bank each
+    process writes what it owns. A run goes on with any other number of devices and processes.
 
     Args:
         directory: Folder of the checkpoints, of this run only; `~` is the home folder.
@@ -97,6 +112,7 @@ class Backup(keras.callbacks.Callback):
         for each in stateful:
             check_has("stateful", each, "callbacks with a state", "get_state")
         self.stateful = list(stateful)
+        self._writing = None  # What stood before it, and the `Future` of the one being written.
         self._forget()
 
     @property
@@ -121,13 +137,31 @@ class Backup(keras.callbacks.Callback):
         except DamagedError:  # To be named when it is restored.
             return None
 
+    def wait(self):
+        """Waits for a checkpoint that another thread still writes.
+
+        Raises:
+            OSError: If it couldn't be written. The one before stays.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            before, future = writing
+            try:
+                future.result()
+            except OSError:
+                self._last, self._follows, self._knows_images = before
+                raise
+
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
+        self._settle()
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None and not optimizer.built:
             optimizer.build(self.model.trainable_variables)
         if writes_files(self.model):
             self.checkpoints.remove_leftovers()
+        if TrainingState(self.model).is_spread:
+            self._shards().remove_leftovers()
         self._forget()
         self._restore_newest()
         if self._last is not None and writes_files(self.model):
@@ -144,7 +178,8 @@ class Backup(keras.callbacks.Callback):
         self._step += at_once
         is_due = self.every_steps is not None and self._step % self.every_steps < at_once
         if is_due and self._step < self.params["steps"]:
-            self.save_within_epoch()
+            self.model.finite_watch.look(wait=True)
+            self._try_to_save()
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves, if it is time."""
@@ -155,15 +190,18 @@ class Backup(keras.callbacks.Callback):
             self._try_to_save()
 
     def on_train_end(self, logs=None):
-        """Saves the last epoch."""
+        """Saves the last epoch, and waits for it."""
         self.model._initial_epoch = None
+        self._settle()
         if (self._finished, 0) > self.saved:
             self._save()
+            self.wait()
 
     def save_within_epoch(self):
         """Saves the running epoch of a `SelfDistillation` after the step that was just done."""
         self.model.finite_watch.look(wait=True)
         self._try_to_save()
+        self._settle()
 
     def restore(self, model):
         """Loads the newest checkpoint into a model, without training it.
@@ -175,6 +213,7 @@ class Backup(keras.callbacks.Callback):
             Number of finished epochs; 0 if there is no checkpoint.
         """
         self.set_model(model)
+        self._settle()
         self._forget()
         self._restore_newest()
         model._initial_epoch = None
@@ -187,14 +226,24 @@ class Backup(keras.callbacks.Callback):
         self._finished = self._step = 0
 
     def _try_to_save(self):
+        self._settle()
+        self._or_warn(self._save, (self._finished, self._step))
+
+    def _settle(self):
+        """Waits for the checkpoint that is being written, and warns if it couldn't be."""
+        self._or_warn(self.wait, self.saved)
+
+    def _or_warn(self, save, place):
         try:
-            self._save()
+            save()
         except OSError as error:
             needed = TrainingState(self.model).bytes() / 1e6
             free = free_space(self.directory) / 1e6
             stays = f"the last one, after {self._last.told}, stays" if self._last else "none is yet"
+            if not writes_files(self.model):
+                return
             print(
-                f"\nwarning: no checkpoint after {told(self._finished, self._step)} in "
+                f"\nwarning: no checkpoint after {told(*place)} in "
                 f"{self.directory}, which takes {needed:.1f} MB where {free:.1f} MB are free: "
                 f"{error}. Training goes on; {stays}.",
                 flush=True,
@@ -203,14 +252,38 @@ class Backup(keras.callbacks.Callback):
     def _save(self):
         state = TrainingState(self.model)
         state.check_finite(f"{told(self._finished, self._step)}, which was not saved")
-        if not writes_files(self.model):
+        if state.is_spread:
+            shards = self._shards()
+            others = shards.written(state.shards())
+            shards.finished(lambda: self._write(state, others)())
+        elif writes_files(self.model):
+            finish = self._write(state)
+            if state.bytes() >= LARGE_STATE:
+                self._finish_in_background(finish)
+            else:
+                finish()
+        else:
             return
+        self._last = Checkpoint(self.directory / Checkpoint.name(self._finished, self._step))
+        self._follows, self._knows_images = False, self.images is not None
+
+    def _finish_in_background(self, finish):
+        thread = concurrent.futures.ThreadPoolExecutor(1)
+        before = self._last, self._follows, self._knows_images
+        self._writing = before, thread.submit(finish)
+        thread.shutdown(wait=False)
+
+    def _shards(self):
+        return ShardsOfWorkers(self.model.distribute_strategy, self.directory)
+
+    def _write(self, state, others=()):
+        """Copies the state into files; returns the function that makes them a checkpoint."""
         check_space(self.directory, state.bytes(), "a checkpoint")
         facts = {
             "finished_epochs": self._finished,
             "step": self._step,
             "score": None if self._step or self._score is None else float(self._score),
-            "shapes": state.shapes(),
+            **state.facts(),
         }
         if self.images is not None:
             facts["images"] = len(self.images.keys)
@@ -225,9 +298,9 @@ class Backup(keras.callbacks.Callback):
             facts=facts,
             earlier=None if self._follows else self._last,
             same=(IMAGES,) if self._knows_images else (),
+            others=others,
         )
-        self._last = self.checkpoints.add(self._finished, self._step, write)
-        self._follows, self._knows_images = False, self.images is not None
+        return self.checkpoints.add(self._finished, self._step, write)
 
     def _restore_newest(self):
         """Restores the newest checkpoint that is whole; names those that aren't."""

@@ -13,7 +13,7 @@ from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.validation import check_has, check_integer, check_labels
 from keras_adasim.workers import told_by_chief
 
-# Images whose records of two epochs are compared.
+# Images whose records are looked at.
 MAX_RECORDS = 200_000
 
 
@@ -29,7 +29,7 @@ class Measures(keras.callbacks.Callback):
     - `alignment`: Mean squared distance of two views of an image, augmented as in training; left
       out if the model's `augment` has no `crops` [3].
 
-    Of the pairing, as far as it has them, over all images:
+    Of the pairing, as far as it has them, over a sample of at most 200,000 images:
 
     - `gate_open`: Share of the images that may get another image as their partner.
     - `partner_is_self`: Share of the images whose partner in the next epoch is the image itself.
@@ -39,7 +39,7 @@ class Measures(keras.callbacks.Callback):
     Of the bank, where there is one:
 
     - `neighbor_churn`: Of the neighbors in the images' records, those that were not in the record
-      of the epoch before; of a sample of at most 200,000 images.
+      of the epoch before; this and `neighbor_purity` of a sample of at most 200,000 images.
     - `staleness`: 1 less the mean cosine of an image's row and the feature that would be written
       now: of a fresh view (both views for `neighbor_feature` "second" or "mean"; the whole image
       if `augment` has no `crops`), in inference mode, over the sampled images that have a row. If
@@ -53,7 +53,8 @@ class Measures(keras.callbacks.Callback):
 
     Neighbors are counted without the image's own older self and without rows never written. What
     can't be told yet is left out: `neighbor_churn` in the first epoch, `effective_candidates`
-    while no gate is open. With several processes the chief measures, and tells the others.
+    while no gate is open. With several processes the chief measures, and tells the others; a bank
+    that is sharded among them is as it was at the end of the last epoch that was measured.
 
     Args:
         source: `Source` of the N training images, or None to leave their features alone.
@@ -106,7 +107,7 @@ class Measures(keras.callbacks.Callback):
         self.image_size = None if image_size is None else check_integer("image_size", image_size)
         self.batch_size = check_integer("batch_size", batch_size)
         self.seed = check_integer("seed", seed, minimum=0)
-        self._view_features = self._before = self._now = None
+        self._view_features = self._before = self._now = self._bank = None
         self._check(None if source is None else len(source))
 
     def set_model(self, model):
@@ -114,7 +115,7 @@ class Measures(keras.callbacks.Callback):
         if model is self._model:  # Again in every `fit`; the graphs of the views are kept.
             return
         super().set_model(model)
-        self._before = self._now = self._view_features = None
+        self._before = self._now = self._view_features = self._bank = None
         images = model.pairing.num_images
         if images is None and model.bank is not None:
             images = model.bank.num_images
@@ -140,12 +141,15 @@ class Measures(keras.callbacks.Callback):
         """Keeps the records of the epoch before, which may be one of an earlier run."""
         goes_on = getattr(self.model, "first_step", 0) > 0  # A backup has them then.
         if self._is_due(epoch) and self.model.bank is not None and not goes_on:
-            self._before = self._now or self._sampled(self.model.bank.records())
+            self._before = self._now or self.model.bank.records(self._recorded)
         self._now = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the measures to `logs`."""
         if logs is not None and self._is_due(epoch):
+            if self._is_spread:
+                self._bank = self._read_bank()  # All are asked for it.
+                self._now = self._bank[0]
             logs.update(told_by_chief(self.model.distribute_strategy, self.evaluate))
 
     def evaluate(self):
@@ -154,7 +158,8 @@ class Measures(keras.callbacks.Callback):
         Returns:
             Dict of floats, those named above.
         """
-        values = {**self._of_pairing(), **self._of_records(), **self._of_features()}
+        records, rows = (self._bank or (None, None)) if self._is_spread else self._read_bank()
+        values = {**self._of_pairing(), **self._of_records(records), **self._of_features(rows)}
         return {name: value for name, value in values.items() if not np.isnan(value)}
 
     def get_state(self):
@@ -168,22 +173,34 @@ class Measures(keras.callbacks.Callback):
     def _of_pairing(self):
         values = self.model.pairing.statistics()
         if self.labels is not None:
-            partners = self.model.pairing.partners(np.arange(len(self.labels)))
-            values["partner_purity"] = float(np.mean(self.labels[partners] == self.labels))
+            images, partners = self.model.pairing.partner_sample(len(self.labels))
+            values["partner_purity"] = float(np.mean(self.labels[partners] == self.labels[images]))
         return values
 
-    def _of_records(self):
-        if self.model.bank is None:
+    @property
+    def _is_spread(self):
+        """Whether rows of the bank are in other processes, which are asked at the epoch's end."""
+        return self.model.bank is not None and self.model.bank.is_spread
+
+    def _read_bank(self):
+        """Records and rows of the sampled images; None for what there isn't."""
+        bank = self.model.bank
+        if bank is None:
+            return None, None
+        rows = None if self.source is None else bank.rows(self._images)
+        return bank.records(self._recorded), rows
+
+    def _of_records(self, records):
+        if records is None:
             return {}
-        values, records = {}, self.model.bank.records()
-        self._now = self._sampled(records)
+        values, self._now = {}, records
         if self.labels is not None:
-            values["neighbor_purity"] = neighbor_purity(*records, self.labels)
+            values["neighbor_purity"] = neighbor_purity(*self._now, self.labels, self._recorded)
         if self._before is not None:
             values["neighbor_churn"] = neighbor_churn(*self._now, *self._before, self._recorded)
         return values
 
-    def _of_features(self):
+    def _of_features(self, rows):
         if self.source is None:
             return {}
         sizes = self.batch_size, self.image_size
@@ -198,12 +215,11 @@ class Measures(keras.callbacks.Callback):
         if self._view_features is not None:
             views = self._view_features()
             values["alignment"] = alignment(*views)
-        if self.model.bank is not None:
-            values["staleness"] = self._staleness(*map(_normalized, views))
+        if rows is not None:
+            values["staleness"] = self._staleness(rows, *map(_normalized, views))
         return values
 
-    def _staleness(self, first, second):
-        rows = self.model.bank.rows(self._images)
+    def _staleness(self, rows, first, second):
         kind = self.model.neighbor_feature
         features = {"first": first, "second": second, "mean": _normalized(first + second)}[kind]
         written = rows.any(axis=1)
@@ -214,9 +230,6 @@ class Measures(keras.callbacks.Callback):
     def _is_due(self, epoch):
         last = epoch + 1 == self.params.get("epochs")
         return last or (epoch + 1) % self.every == 0
-
-    def _sampled(self, records):
-        return tuple(table[self._recorded] for table in records)
 
     def _check(self, images):
         if images is None:

@@ -42,7 +42,8 @@ class Progress(keras.callbacks.Callback):
     it, and left out of the rate.
 
     Use it with `fit(verbose=0)`, last in the list of callbacks, so that it prints what the others
-    log. Without `total_images` and `batch_size` it counts steps instead of images.
+    log. Without `total_images` and `batch_size` it counts steps instead of images. The metrics of a
+    running epoch are fetched from the device when they are printed, not after every step.
 
     Args:
         total_images: Images per epoch, or None.
@@ -107,20 +108,28 @@ class Progress(keras.callbacks.Callback):
         if self._epochs_run:
             self._seconds_between = now - self._mark
         self._epoch, self._mark, self._epoch_begin = epoch, now, now
-        self._done = self._first = getattr(self.model, "first_step", 0)
+        self._done = getattr(self.model, "first_step", 0)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Says why the first step takes long."""
-        if not self._compiled and batch == self._first:
+        """Measures the steps before, and says why the first one takes long."""
+        self._measure(batch)
+        if not self._compiled and batch == self._done:
             word = "compiling" if getattr(self.model, "jit_compile", False) else "tracing"
             self._print_line(f"{word} the training step, which may take a minute or two ...")
             self._mark = time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Measures, and prints if it is time."""
-        if batch < self._first:  # Done before the checkpoint that the epoch goes on from.
+    def after_step(self):
+        """Measures the step: called by the loop of a `SelfDistillation`.
+
+        Had it a method `on_train_batch_end`, Keras would fetch every step's logs in between.
+        """
+        self._measure(self._done + getattr(self.model, "steps_per_execution", 1))
+
+    def _measure(self, done):
+        """Takes down that so many steps of the epoch are done, and prints if it is time."""
+        if done <= self._done:  # Maybe before the checkpoint that the epoch goes on from.
             return
-        now, done = time.monotonic(), batch + 1
+        now = time.monotonic()
         if self._compiled:
             self._timed_steps += done - self._done
             self._timed_seconds += now - self._mark
@@ -130,12 +139,14 @@ class Progress(keras.callbacks.Callback):
         self._done, self._mark = done, now
         if now - self._shown >= (0.2 if self._terminal else self.interval):
             self._shown = now
-            self._print_status(logs or {})
+            logs = self.model.get_metrics_result()
+            self._print_status({name: float(value) for name, value in logs.items()})
 
     def on_epoch_end(self, epoch, logs=None):
         """Prints the epoch's logs."""
         self._steps = self._steps or self._done
         self._epochs_run += 1
+        self._compiled = True
         now = time.monotonic()
         self._seconds_between = self._seconds_between or now - self._mark
         self._shown = now

@@ -9,10 +9,12 @@ import zlib
 
 import numpy as np
 
-from keras_adasim.files import flush_folder, write_file
+from keras_adasim.checkpoints.large_array import LargeArray
+from keras_adasim.files import flush_folder, linked, write_file
 from keras_adasim.version import __version__
 
-FORMAT = 3
+FORMAT = 4
+READABLE = (3, 4)  # Before 4 no array had a file of its own.
 MANIFEST = "manifest.json"
 NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
 _CHUNK = 2**24
@@ -28,7 +30,8 @@ class Checkpoint:
     It has these files:
 
     - `manifest.json`: what it is of, and the size and CRC-32 of every other file;
-    - `GROUP.npz`: the arrays of a group of variables;
+    - `GROUP.npz`: the arrays of a group of variables, and `GROUP.NAME.npy` for each large one; or
+      `GROUP-0-of-N.npz` and so on, shares of their rows, each written by who owns it;
     - `window-E.npy`: the neighbors that epoch E recorded, which later checkpoints share as a hard
       link, for they never change.
 
@@ -65,7 +68,7 @@ class Checkpoint:
         """
         try:
             manifest = json.loads((self.path / MANIFEST).read_text())
-            known = manifest["format"] == FORMAT
+            known = manifest["format"] in READABLE
             received = f"format {manifest['format']} of version {manifest['keras_adasim']}"
         except FileNotFoundError:
             known = not (self.path / "state.json").exists()
@@ -120,19 +123,40 @@ class Checkpoint:
         return [name.removesuffix(".npz") for name in self.manifest["files"] if ".npz" in name]
 
     def group(self, name):
-        """Yields the name and the array of each member of a group, one after the other."""
-        path = self.path / f"{name}.npz"
+        """Yields the name and the array of each member of a group, by name; large ones are maps."""
+        path, large = self.path / f"{name}.npz", {}
+        for file in self.manifest["files"]:
+            if file.startswith(f"{name}.") and file.endswith(".npy"):
+                large[file.removeprefix(f"{name}.").removesuffix(".npy")] = self.path / file
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            for key in arrays.files:
-                yield key, arrays[key]
+            for key in sorted([*arrays.files, *large]) if large else arrays.files:
+                yield key, _load(large[key]) if key in large else arrays[key]
+
+    def shards(self, name):
+        """Names of the groups that a group is kept as, in the order of their rows.
+
+        It is one of its own name, or `NAME-0-of-N` and so on; none if there is nothing of it.
+        """
+        found = [re.fullmatch(rf"{name}(?:-(\d+)-of-\d+)?", group) for group in self.groups()]
+        found = [match for match in found if match]
+        return [match[0] for match in sorted(found, key=lambda match: int(match[1] or 0))]
+
+    def joined(self, name):
+        """The arrays of a group, with the rows of all its shards; [] if there is nothing of it."""
+        shards = [[array for _, array in self.group(shard)] for shard in self.shards(name)]
+        if len(shards) == 1:
+            return shards[0]
+        return [np.concatenate(arrays) for arrays in zip(*shards, strict=True)]
 
     def window(self, epoch):
-        """The records of an epoch, as they were given to `write`."""
-        return np.load(self.path / _window_file(epoch), allow_pickle=False)
+        """The records of an epoch, as they were given to `write`; a map of the file."""
+        return _load(self.path / _window_file(epoch))
 
     @classmethod
-    def write(cls, path, groups, windows, facts, earlier=None, same=()):
-        """Writes a checkpoint into a new folder, and waits until it is on the disk.
+    def write(cls, path, groups, windows, facts, earlier=None, same=(), others=()):
+        """Writes a checkpoint into a new folder, but for what makes it one.
+
+        Afterwards nothing is needed of what `groups` and `windows` read.
 
         Args:
             path: The folder.
@@ -141,27 +165,46 @@ class Checkpoint:
             facts: Dict of what else the manifest has.
             earlier: A `Checkpoint` whose records of the same epochs are the same, or None.
             same: Names of the groups that are the same there, too.
+            others: Paths of files of groups that are written already, and are moved here.
+
+        Returns:
+            Function that sums up all files, waits until they are on the disk, and writes the
+            manifest. It may be called in another thread.
 
         Raises:
-            OSError: If it can't be written.
+            OSError: If it can't be written; also from that function.
         """
         path.mkdir(parents=True)
         files = {}
         for epoch, records in windows.items():
             name = _window_file(epoch)
-            if earlier is None or not _linked(earlier.path / name, path / name):
-                files[name] = _write_npy(path / name, records())
-            else:
+            if earlier is not None and _linked(earlier.path / name, path / name):
                 files[name] = earlier.manifest["files"][name]
+            else:
+                _write_npy(path / name, records())
+                files[name] = None
         for group, arrays in groups.items():
             name = f"{group}.npz"
             if group in same and _linked(earlier.path / name, path / name):
                 files[name] = earlier.manifest["files"][name]
             else:
-                files[name] = _write_npz(path / name, arrays())
-        manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": files}
-        write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-        flush_folder(path)
+                files |= dict.fromkeys(write_group(path, group, arrays()))
+        for source in others:
+            os.replace(source, path / source.name)
+            files[source.name] = None
+
+        def seal():
+            told = {name: facts or summed_up(path / name) for name, facts in files.items()}
+            manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": told}
+            write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+            flush_folder(path)
+
+        return seal
+
+
+def shard_name(name, shard, num_shards):
+    """Name of the group that holds a share of the rows of another, or all of them."""
+    return name if num_shards == 1 else f"{name}-{shard}-of-{num_shards}"
 
 
 def told(epochs, steps):
@@ -169,47 +212,44 @@ def told(epochs, steps):
     return f"epoch {epochs} and {steps} steps" if steps else f"epoch {epochs}"
 
 
-class _Summed:
-    """A file that is written from its begin to its end, and summed up on the way."""
+def write_group(folder, group, arrays):
+    """Writes a group into one file, and large arrays into files of their own.
 
-    def __init__(self, file):
-        self._file = file
-        self.crc32 = self.bytes = 0
+    Args:
+        folder: Existing folder.
+        group: Name of the group.
+        arrays: Iterable of names and arrays. A dtype that NumPy doesn't know becomes bytes.
 
-    def write(self, data):
-        self._file.write(data)
-        self.crc32 = zlib.crc32(data, self.crc32)
-        size = memoryview(data).nbytes
-        self.bytes += size
-        return size
+    Returns:
+        List of the files' names.
+    """
+    names = [f"{group}.npz"]
+    with zipfile.ZipFile(folder / names[0], "w", allowZip64=True) as archive:
+        for name, array in arrays:
+            if isinstance(array, LargeArray):
+                names.append(f"{group}.{name}.npy")
+                array.write(folder / names[-1])
+                continue
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    return names
 
-    def flush(self):
-        self._file.flush()
 
-
-def _write_npz(path, arrays):
-    """Writes an .npz file array by array; a dtype that NumPy doesn't know becomes bytes."""
-
-    def write(file):
-        with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-            for name, array in arrays:
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-
-    return _written(path, write)
+def summed_up(path):
+    """Waits until a file is on the disk; returns what a manifest says of it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return {"bytes": os.path.getsize(path), "crc32": _crc32(path)}
 
 
 def _write_npy(path, array):
-    return _written(path, lambda file: np.lib.format.write_array(file, array, allow_pickle=False))
+    if not linked(array, path):
+        with path.open("wb") as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def _written(path, write):
-    with path.open("wb") as file:
-        summed = _Summed(file)
-        write(summed)
-        file.flush()
-        os.fsync(file.fileno())
-    return {"bytes": summed.bytes, "crc32": summed.crc32}
+def _load(path):
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _linked(source, target):

@@ -50,32 +50,43 @@ class CheckpointFolder:
                 shutil.rmtree(folder)
 
     def add(self, epochs, steps, write):
-        """Adds a checkpoint, and removes those that are not kept.
+        """Begins to add a checkpoint, one at a time.
 
         Args:
             epochs: Finished epochs.
             steps: Steps since.
-            write: Function that writes a checkpoint into the folder that it is given.
+            write: `Checkpoint.write`, which is given the folder alone.
 
         Returns:
-            The `Checkpoint`.
+            Function that finishes it, removes those that are not kept, and returns the
+            `Checkpoint`. It may be called in another thread.
 
         Raises:
-            OSError: If it can't be written. Nothing of it is left then, and the others stay.
+            OSError: If it can't be written; also from that function. Nothing of it is left then,
+                and the others stay.
         """
         name = Checkpoint.name(epochs, steps)
         temporary, path = self.path / f".{name}", self.path / name
         try:
             self.remove_leftovers()
-            write(temporary)
-            if path.exists():  # Damaged, or the run took another turn since.
-                os.replace(path, self.path / f".{name}.old")
-            os.replace(temporary, path)
-            flush_folder(self.path)  # Before the others go.
-        finally:
+            seal = write(temporary)
+        except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
-        self._remove_others(Checkpoint(path))
-        return Checkpoint(path)
+            raise
+
+        def finish():
+            try:
+                seal()
+                if path.exists():  # Damaged, or the run took another turn since.
+                    os.replace(path, self.path / f".{name}.old")
+                os.replace(temporary, path)
+                flush_folder(self.path)  # Before the others go.
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            self._remove_others(Checkpoint(path))
+            return Checkpoint(path)
+
+        return finish
 
     def _remove_others(self, newest):
         """All but the newest and the best; what is further on belongs to a turn that was left."""

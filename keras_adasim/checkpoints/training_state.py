@@ -1,10 +1,14 @@
 """Everything that decides what comes next in a training, as groups of arrays, and back."""
 
 import functools
-import operator
 
+import tensorflow as tf
+
+from keras_adasim.checkpoints.checkpoint import shard_name
+from keras_adasim.checkpoints.large_array import parts, whole_or_large
 from keras_adasim.finite import check_finite
 from keras_adasim.layers.copies import read_copies
+from keras_adasim.layers.keyed_tables import TABLES
 
 
 class TrainingState:
@@ -18,6 +22,7 @@ class TrainingState:
     def __init__(self, model):
         self.model = model
         self.pairing = getattr(model, "pairing", None)
+        self.bank = getattr(model, "bank", None)
 
     def groups(self, within_epoch=False):
         """What `Checkpoint.write` takes.
@@ -27,12 +32,28 @@ class TrainingState:
         """
         variables = self._variables()
         groups = {name: functools.partial(_arrays, group) for name, group in variables.items()}
+        groups = {**self.shards(), **groups}
         if within_epoch:
             means = self.model.metrics_variables
             groups["means"] = functools.partial(_arrays, means, read_copies)
         if self.pairing is not None:
             groups["pairing"] = self.pairing.get_state(records=False).items
         return groups
+
+    def shards(self):
+        """The bank, as groups: whole, or those of its shards that this process has."""
+        if self.bank is None:
+            return {}
+        rows = self.bank.rows_kept
+        return {
+            shard_name("bank", shard, rows.num_shards): functools.partial(_tables, rows, shard)
+            for shard in rows.shards_here
+        }
+
+    @property
+    def is_spread(self):
+        """Whether the bank's shards are those of several workers, each of which has its own."""
+        return self.bank is not None and self.bank.is_spread
 
     def windows(self):
         """Dict of epochs to functions that return what they recorded."""
@@ -44,11 +65,15 @@ class TrainingState:
     def bytes(self):
         """Bytes of all but the records."""
         variables = [variable for group in self._variables().values() for variable in group]
-        return sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+        total = sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
+        rows = None if self.bank is None else self.bank.rows_kept
+        return total if rows is None else total + rows.num_shards * rows.memory_bytes()
 
     def check_finite(self, what):
         """Raises NotFiniteError, naming `what`, if there is a number that isn't."""
-        check_finite([v for group in self._variables().values() for v in group], what)
+        variables = [v for group in self._variables().values() for v in group]
+        tables = [] if self.bank is None else self.bank.rows_kept.variables_here()
+        check_finite([*tables, *variables], what)
 
     def restore(self, checkpoint, previous=None):
         """Takes over what a `Checkpoint` holds.
@@ -66,12 +91,13 @@ class TrainingState:
         """
         variables = self._variables()
         self._check_shapes(checkpoint.manifest["shapes"], previous)
+        self._check_row_dtype(checkpoint.manifest)
         for name, group in variables.items():
             arrays = (array for _, array in checkpoint.group(name))
-            if name == "bank" and previous is not None:
-                arrays = self.model.bank.follow(tuple(arrays), previous)
             for variable, array in zip(group, arrays, strict=True):
                 variable.assign(_typed(array, variable))
+        if self.bank is not None:
+            self._restore_bank(checkpoint, previous)
         if self.pairing is not None:
             self._restore_pairing(checkpoint, previous)
         return [array for _, array in checkpoint.group("means")] if checkpoint.place[1] else []
@@ -82,7 +108,27 @@ class TrainingState:
             name: [list(variable.shape) for variable in group]
             for name, group in self._variables().items()
         }
+        if self.bank is not None:
+            shapes["bank"] = self.bank.table_shapes
         return shapes if self.pairing is None else shapes | {"pairing": self.pairing.shapes()}
+
+    def facts(self):
+        """Dict of what else a manifest says of it."""
+        facts = {"shapes": self.shapes()}
+        return facts if self.bank is None else facts | {"row_dtype": self.bank.row_dtype}
+
+    def _restore_bank(self, checkpoint, previous):
+        """Whoever owns a row takes it, into however many shards it was written."""
+        if previous is not None:
+            tables = self.bank.follow(tuple(checkpoint.joined("bank")), previous)
+            self.bank.set_weights(tables)
+            return
+        first = 0
+        for shard in checkpoint.shards("bank"):
+            for place, (_, array) in enumerate(checkpoint.group(shard)):
+                for start, end in parts(len(array), array[:1].nbytes):
+                    self.bank.rows_kept.assign(place, first + start, array[start:end])
+            first += len(array)
 
     def _restore_pairing(self, checkpoint, previous):
         state, records = dict(checkpoint.group("pairing")), checkpoint.window
@@ -105,15 +151,24 @@ class TrainingState:
                     "here, or of other shapes"
                 )
 
+    def _check_row_dtype(self, manifest):
+        if self.bank is None:
+            return
+        saved = manifest.get("row_dtype", "float32")
+        if saved != self.bank.row_dtype:
+            raise ValueError(
+                f"a bank of {saved} rows saved, `row_dtype`={self.bank.row_dtype} here"
+            )
+
     def _variables(self):
-        model, bank = self.model, getattr(self.model, "bank", None)
-        optimizer = getattr(model, "optimizer", None)
+        """Groups of variables that all replicas have; the bank's are apart."""
+        model, optimizer = self.model, getattr(self.model, "optimizer", None)
         groups = {
-            "bank": bank.variables if bank is not None else [],
             "model": model.variables,
             "optimizer": optimizer.variables if optimizer is not None else [],
         }
-        known, found = {id(variable) for variable in model.metrics_variables}, {}
+        apart = [*model.metrics_variables, *(self.bank.variables if self.bank is not None else [])]
+        known, found = {id(variable) for variable in apart}, {}
         for name, group in groups.items():
             group = {id(variable): variable for variable in group if id(variable) not in known}
             known |= set(group)
@@ -122,10 +177,28 @@ class TrainingState:
         return found
 
 
-def _arrays(variables, read=operator.methodcaller("numpy")):
+def _arrays(variables, read=None):
     """Names and arrays of variables, read one by one."""
     for place, variable in enumerate(variables):
-        yield f"{place:05} {variable.path.replace('/', ' ')}", read(variable)
+        array = _array_of(variable) if read is None else read(variable)
+        yield f"{place:05} {variable.path.replace('/', ' ')}", array
+
+
+def _array_of(variable):
+    def read(start, end):
+        return tf.convert_to_tensor(variable)[start:end].numpy() if end else variable.numpy()
+
+    return whole_or_large(variable.shape, variable.value.dtype.as_numpy_dtype, read)
+
+
+def _tables(rows, shard):
+    """Names and arrays of a bank's tables, or of a share of them, read one by one."""
+    first, last = rows.bounds(shard)
+    for place, name in enumerate(TABLES):
+        table = rows.tables[place]
+        dtype = tf.as_dtype(table.dtype).as_numpy_dtype
+        read = functools.partial(rows.read_shard, place, shard)
+        yield f"{place:05} {name}", whole_or_large((last - first, *table.shape[1:]), dtype, read)
 
 
 def _of_a_row(shapes):

@@ -44,13 +44,14 @@ def neighbor_churn(ids, similarities, earlier_ids, earlier_similarities, images=
     return _share(~is_old, counted)
 
 
-def neighbor_purity(ids, similarities, labels):
+def neighbor_purity(ids, similarities, labels, images=None):
     """Share of the neighbors that have the image's label.
 
     Args:
-        ids: Integers (N, k), the neighbors of all images.
-        similarities: Floats (N, k), 0 where there is no neighbor.
+        ids: Integers (n, k), the neighbors of n images.
+        similarities: Floats (n, k), 0 where there is no neighbor.
         labels: Labels (N,) of all images.
+        images: Integers (n,), the images' own ids; 0 to N - 1 by default.
 
     Returns:
         Float from 0 to 1, or NaN if there is no neighbor.
@@ -59,9 +60,11 @@ def neighbor_purity(ids, similarities, labels):
         ValueError: If the shapes don't fit each other.
     """
     ids, similarities = _checked(ids, similarities, (None, None))
-    labels = check_labels("labels", labels, len(ids))
-    counted = _are_neighbors(ids, similarities, np.arange(len(ids)))
-    return _share(labels[ids] == labels[:, None], counted)
+    labels = check_labels("labels", labels, len(ids) if images is None else None)
+    images = np.arange(len(ids)) if images is None else images
+    images = check_integers("images", images, (len(ids),), len(labels))
+    counted = _are_neighbors(ids, similarities, images)
+    return _share(labels[ids] == labels[images, None], counted)
 
 
 def _checked(ids, similarities, shape, prefix=""):

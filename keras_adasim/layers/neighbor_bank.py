@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.keys import as_keys
-from keras_adasim.layers.gather import gather
-from keras_adasim.layers.keyed_tables import KeyedTables
-from keras_adasim.layers.nearest_rows import nearest_rows
+from keras_adasim.layers.keyed_tables import TABLES, KeyedTables
 from keras_adasim.layers.preprocessing import l2_normalize
+from keras_adasim.layers.sharded_rows import ShardedRows
+from keras_adasim.layers.whole_rows import WholeRows
 from keras_adasim.pairing.validation import check_integers
-from keras_adasim.validation import check_axes, check_integer
+from keras_adasim.validation import check_axes, check_choice, check_integer, check_switch
 
 # TensorFloat-32 rounds the inputs of a float32 product to 10 bits. Similarities that are summed
 # over a window and divided by a temperature of 0.001 need all 23; bfloat16 is not affected.
@@ -27,24 +27,28 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
     the neighbors. An image can therefore find its own older self, images of one batch don't see
     each other's new features, and rows never written are zeros with a similarity of exactly 0.
 
-    All arithmetic is float32. Ties go to the smaller id. Under a distribution strategy every
-    replica keeps a whole copy; what is written is that of all replicas, so that copies stay equal.
+    All arithmetic is float32, whatever the rows are. Ties go to the smaller id. Under a
+    distribution strategy every replica keeps a whole copy, which stay equal, as all write what all
+    have seen; or, with `sharded`, a block of the rows, in which it looks up what all have seen.
 
     Args:
         num_images: Number of training images N.
         feature_dim: Size of a feature D.
         topk: Number of neighbors k recorded per image.
+        row_dtype: Type of the bank's rows, "float32" or "float16".
+        sharded: Whether each device keeps a share of the bank alone, instead of all of it.
         chunk_size: Number of rows compared at a time, which bounds the memory of a look-up.
         keys: Names of the images, a source's `keys`, or None. They are saved with the tables; with
             them a saved model can go on with other images: `SelfDistillation.follow`.
 
     Attributes:
-        features: Float32 (N, D), L2-normalized rows, zero before the first visit.
+        features: (N, D), L2-normalized rows of `row_dtype`, zero before the first visit. If
+            `sharded`, these tables are brought together from all replicas when they are read.
         ids: Int64 (N, k), the neighbors found at the image's last visit.
         similarities: Float32 (N, k), their cosine similarities, falling.
 
     Raises:
-        ValueError: If a size is no positive integer, or `topk` is larger than `num_images`.
+        ValueError: If an argument is wrong, or `topk` is larger than `num_images`.
 
     Reference:
         - [AdaSim](https://github.com/tileb1/AdaSim), `update_state`, whose bank this equals.
@@ -60,11 +64,23 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
         ```
     """
 
-    def __init__(self, num_images, feature_dim, topk=10, chunk_size=65536, keys=None, **kwargs):
+    def __init__(
+        self,
+        num_images,
+        feature_dim,
+        topk=10,
+        row_dtype="float32",
+        sharded=False,
+        chunk_size=65536,
+        keys=None,
+        **kwargs,
+    ):
         super().__init__(autocast=False, **{"dtype": "float32", "trainable": False, **kwargs})
         self.num_images = num_images = check_integer("num_images", num_images)
         self.feature_dim = feature_dim = check_integer("feature_dim", feature_dim)
         self.topk = topk = check_integer("topk", topk)
+        self.row_dtype = check_choice("row_dtype", row_dtype, ("float32", "float16"))
+        self.sharded = check_switch("sharded", sharded)
         self.chunk_size = check_integer("chunk_size", chunk_size)
         self.keys = None if keys is None else as_keys(keys, num_images)
         if topk > num_images:
@@ -72,14 +88,20 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
                 f"Expected `topk` to be at most `num_images`: a bank of {num_images} rows has no "
                 f"{topk} neighbors. Received: topk={topk}. Lower `topk`."
             )
-        compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
-        self._compiled = compiled(self._look_up), compiled(self._write)
-        options = {"initializer": "zeros", "trainable": False, "autocast": False}
-        add = functools.partial(self.add_weight, **options)
-        self.features = add(name="features", shape=(num_images, feature_dim), dtype="float32")
         # int64: int32 variables live in host memory, where a compiled program can't reach them.
-        self.ids = add(name="ids", shape=(num_images, topk), dtype="int64")
-        self.similarities = add(name="similarities", shape=(num_images, topk), dtype="float32")
+        rows = ((feature_dim,), row_dtype), ((topk,), "int64"), ((topk,), "float32")
+        rows = dict(zip(TABLES, rows, strict=True))
+        if sharded:
+            self.rows_kept = ShardedRows(num_images, rows, chunk_size)
+        else:
+            add = functools.partial(self.add_weight, trainable=False, autocast=False)
+            tables = [
+                add(name=name, shape=(num_images, *shape), dtype=dtype, initializer="zeros")
+                for name, (shape, dtype) in rows.items()
+            ]
+            self.rows_kept = WholeRows(tables, chunk_size)
+        compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+        self._compiled = compiled(self.rows_kept.look_up), compiled(self.rows_kept.write)
         self.built = True
 
     def __call__(self, indices, features):
@@ -130,40 +152,14 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
         Returns:
             Tuple (ids, similarities), int64 and float32 (B, k), most similar first.
         """
-        look_up, write = self._compiled if jit_compile else (self._look_up, self._write)
-        ids, similarities = look_up(features)
-        everyone = [gather(rows) for rows in (indices, features, ids, similarities)]
+        rows = self.rows_kept
+        look_up, write = self._compiled if jit_compile else (rows.look_up, rows.write)
+        found, everyone = rows.exchange(look_up, indices, features)
         if when is None:
             write(*everyone)
         else:
             tf.cond(when, lambda: write(*everyone), lambda: None)
-        return ids, similarities
-
-    def _look_up(self, features):
-        """Finds the nearest rows of the bank as it stands."""
-        table = tf.convert_to_tensor(self.features)
-        return nearest_rows(tf.stop_gradient(features), table, self.topk, self.chunk_size)
-
-    def _write(self, indices, features, ids, similarities):
-        """Overwrites the rows of all replicas' images in this replica's copy of the tables."""
-        for table, rows in (
-            (self.features, features),
-            (self.ids, ids),
-            (self.similarities, similarities),
-        ):
-            table.value.scatter_update(tf.IndexedSlices(rows, indices))
-
-    def records(self):
-        """Reads what every image found at its last visit.
-
-        Returns:
-            Tuple of NumPy arrays (N, k): int64 ids, and float32 similarities, falling.
-        """
-        return self.ids.numpy(), self.similarities.numpy()
-
-    def rows(self, indices):
-        """Reads the features of some images: (n,) integers -> (n, D) float32 NumPy array."""
-        return tf.gather(self.features, indices).numpy()
+        return found
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -172,5 +168,7 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
             "num_images": self.num_images,
             "feature_dim": self.feature_dim,
             "topk": self.topk,
+            "row_dtype": self.row_dtype,
+            "sharded": self.sharded,
             "chunk_size": self.chunk_size,
         }

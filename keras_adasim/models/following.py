@@ -48,7 +48,12 @@ class Following:
         description = pairings.serialize(self.pairing)
         config = {**description["config"], "num_images": len(keys)}
         pairing = pairings.deserialize({**description, "config": config})
-        pairing.set_state(pairing.follow(self.pairing.get_state(), previous))
+        state = pairing.follow(self.pairing.get_state(records=False), previous)
+
+        def records(epoch):
+            return pairing.follow_epoch(self.pairing.epoch_records(epoch), previous)
+
+        pairing.set_state(state, records)
         pairing.keys = keys
         return pairing
 
@@ -56,6 +61,6 @@ class Following:
         if self.bank is None:
             return None
         bank = type(self.bank).from_config({**self.bank.get_config(), "num_images": len(keys)})
-        bank.set_weights(bank.follow(self.bank.get_weights(), previous))
+        bank.set_weights(bank.follow(self.bank.tables(), previous))
         bank.keys = keys
         return bank

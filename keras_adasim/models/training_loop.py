@@ -1,5 +1,9 @@
 """The loop around the training step: where it begins, who looks at it, who may end it."""
 
+import types
+
+import keras
+
 from keras_adasim.layers.copies import assign_copies
 from keras_adasim.models.finite import FiniteWatch
 from keras_adasim.models.several_workers import make_train_function
@@ -21,6 +25,9 @@ class TrainingLoop:
             callbacks: List of callbacks; those with a method `after_step` have it called after
                 every call of the train function, ahead of `step_hooks`.
         """
+        for callback in callbacks:
+            if isinstance(callback, keras.callbacks.TensorBoard):
+                silence_between_epochs(callback)
         hooks = [callback.after_step for callback in callbacks if hasattr(callback, "after_step")]
         self.__dict__["finite_watch"] = FiniteWatch(self, dataset)
         self.__dict__["_callback_hooks"] = hooks  # Keras would track an attribute.
@@ -88,3 +95,15 @@ class TrainingLoop:
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Built by its constructor. Keras would look at a batch here, and so begin an epoch's pass.
         pass
+
+
+def silence_between_epochs(board):
+    """Takes Keras' `TensorBoard` out of the steps if it has nothing to do there.
+
+    For a callback with a method of its own behind every step Keras fetches that step's logs, and
+    the device waits.
+    """
+    idle = board.update_freq == "epoch" and not board.write_steps_per_second
+    if idle and not board.write_graph and not getattr(board, "_should_trace", True):
+        default = keras.callbacks.Callback.on_train_batch_end
+        board.on_train_batch_end = types.MethodType(default, board)

@@ -221,12 +221,13 @@ class TrainingStep:
             gradients = model.loss_scale.unscale(gradients)
         frozen = by_variable(model.objective.frozen(step))
         rates = by_variable(model.objective.fixed_learning_rates())
+        updates = []
         for index, gradient in gradients.items():
             variable = model.trainable_variables[index]
-            condition = frozen.get(id(variable))
+            condition, rate = frozen.get(id(variable)), rates.get(id(variable))
             active = None if condition is None else ~condition
-            rate = rates.get(id(variable))
-            model.optimizer.update_variable(gradient, variable, step, active, rate)
+            updates.append((gradient, variable, active, rate))
+        model.optimizer.update_variables(updates, step)
         networks = [(model.student, model.teacher), *model.objective.heads]
         students, teachers = parameter_pairs(networks)
         exponential_moving_average(teachers, students, model.momentum(step))

@@ -197,11 +197,23 @@ class Optimizer(keras.optimizers.Optimizer):
             learning_rate: Scalar that replaces the optimizer's learning rate, e.g. for a
                 predictor whose rate is constant; "base" for `base_learning_rate`.
         """
-        if learning_rate is None:
-            learning_rate = self.learning_rate_at(step)
-        elif isinstance(learning_rate, str):
-            learning_rate = self.base_learning_rate
-        self._update(gradient, variable, learning_rate, self.weight_decay_at(step), active)
+        self.update_variables([(gradient, variable, active, learning_rate)], step)
+
+    def update_variables(self, updates, step):
+        """Updates several variables at a given step, whose schedules are computed once.
+
+        Args:
+            updates: Iterable of tuples of `gradient`, `variable`, `active` and `learning_rate`, as
+                for `update_variable`.
+            step: Scalar int64 tensor.
+        """
+        scheduled, weight_decay = self.learning_rate_at(step), self.weight_decay_at(step)
+        for gradient, variable, active, learning_rate in updates:
+            if learning_rate is None:
+                learning_rate = scheduled
+            elif isinstance(learning_rate, str):
+                learning_rate = self.base_learning_rate
+            self._update(gradient, variable, learning_rate, weight_decay, active)
 
     def get_config(self):
         """Returns the constructor's arguments as a dict."""

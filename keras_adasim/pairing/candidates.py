@@ -9,6 +9,22 @@ def effective_number(probabilities):
     return np.exp(-np.sum(probabilities * logarithms, axis=1))
 
 
+def softmax(similarities, found, temperature):
+    """Probabilities of candidates, (n, k) each: those that are not there get 0.
+
+    Args:
+        similarities: Floats, falling along a row.
+        found: Whether there is a candidate at that place.
+        temperature: Float; 0 gives all to the first.
+    """
+    if temperature == 0:
+        return np.repeat([np.arange(found.shape[1]) == 0], len(found), axis=0).astype(float)
+    # The first place holds the largest; -inf leaves nothing to places without a candidate.
+    logits = (similarities - similarities[:, :1]) / temperature
+    weights = np.exp(np.where(found, logits, -np.inf))
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+
+
 def own_id_first(ids, indices):
     """Moves `indices` to the front of each row of `ids`, where they were and where they were not.
 

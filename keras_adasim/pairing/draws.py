@@ -29,6 +29,23 @@ def uniform(seed, pushes, indices):
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def choose(ids, probabilities, draws):
+    """Chooses one id of every row.
+
+    Args:
+        ids: (n, k) int array.
+        probabilities: (n, k) floats; each row sums to 1, but for rounding.
+        draws: (n,) floats in [0, 1).
+
+    Returns:
+        (n,) int array.
+    """
+    edges = probabilities.cumsum(axis=1)
+    edges /= edges[:, -1:]  # to exactly 1, which no draw reaches
+    place = np.count_nonzero(draws[:, None] >= edges, axis=1)
+    return ids[np.arange(len(ids)), place]
+
+
 def _mix(words):
     words = words + _INCREMENT
     words = (words ^ (words >> np.uint64(30))) * _FIRST_FACTOR

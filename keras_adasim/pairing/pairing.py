@@ -1,5 +1,7 @@
 """The base class of all pairings."""
 
+import concurrent.futures
+import os
 import threading
 
 import numpy as np
@@ -42,8 +44,9 @@ class Pairing:
     # Names of the arrays that hold the records of the epochs kept.
     _record_arrays = ()
 
-    # Images that are looked at together when all of them are.
-    _chunk = 65536
+    # Images that are looked at together when many are, and of how many statistics are made.
+    _chunk = 16384
+    _most_sampled = 200_000
 
     def __init__(self, num_images=None, keys=None):
         self.num_images = None if num_images is None else check_integer("num_images", num_images)
@@ -89,11 +92,28 @@ class Pairing:
         """
         indices = check_integers("indices", indices, (None,), self.num_images)
         with self._lock:
-            partners = self._draw(indices) if self._table is None else self._table[indices]
-            return np.array(partners, np.int64)
+            return np.array(self._draw(indices), np.int64)
+
+    def partner_sample(self, num_images=None):
+        """Returns the images that statistics are of, and their partners.
+
+        These are all images, or a sample of 200,000 that stays the same.
+
+        Args:
+            num_images: Number of images, for pairings that serve any number.
+
+        Returns:
+            Tuple of two (n,) int64 arrays.
+        """
+        with self._lock:
+            if self.num_images is None:
+                images = _sample(num_images, self._most_sampled)
+                return images, self.partners(images)
+            self.statistics()
+            return tuple(each.copy() for each in self._sampled)
 
     def statistics(self):
-        """Measures the partners now in force over all images.
+        """Measures the partners now in force, over the images of `partner_sample`.
 
         Returns:
             Dict of floats: `"partner_is_self"`, the share of images paired with themselves; for
@@ -133,7 +153,7 @@ class Pairing:
         keys = self._checked_keys(state)
         expected = {"pushes": np.asarray(0, np.int64)} | self._arrays()
         for name in self._record_arrays if records else ():
-            del expected[name]
+            expected.pop(name, None)
         if set(state) != set(expected):
             raise ValueError(
                 f"Expected `state` with the entries {sorted(expected)}, as "
@@ -210,9 +230,8 @@ class Pairing:
         return cls(**config)
 
     def _forget(self):
-        # Statistics, and all partners where those had to be found for them: true until a push.
-        self._summary = None
-        self._table = None
+        # Statistics, and the images and partners that they are of: true until a push.
+        self._summary = self._sampled = None
 
     def _record(self, ids, similarities):
         """Learns from the records of an epoch; by default nothing."""
@@ -258,12 +277,32 @@ class Pairing:
     def _measure(self):
         if self.num_images is None:
             return {"partner_is_self": 1.0}
-        self._table = np.concatenate([self._draw(indices) for indices in self._chunks()])
-        return {"partner_is_self": self._share_of_self()}
+        (partners,) = self._of_sample(lambda indices: (self._draw(indices),))
+        return self._statistics_of(partners)
 
-    def _share_of_self(self):
-        return float(np.mean(self._table == np.arange(self.num_images)))
+    def _statistics_of(self, partners):
+        """Keeps the partners of the sample."""
+        self._sampled = _sample(self.num_images, self._most_sampled), partners
+        return {"partner_is_self": float(np.mean(np.equal(*self._sampled)))}
 
-    def _chunks(self):
-        for start in range(0, self.num_images, self._chunk):
-            yield np.arange(start, min(start + self._chunk, self.num_images))
+    def _of_sample(self, function):
+        """What a function gives for the images of the sample, chunk by chunk, by all cores.
+
+        Args:
+            function: Function from (n,) image ids to a tuple of arrays.
+
+        Returns:
+            List of the arrays, those of all chunks in one.
+        """
+        sample = _sample(self.num_images, self._most_sampled)
+        chunks = [sample[i : i + self._chunk] for i in range(0, len(sample), self._chunk)]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+            found = list(threads.map(function, chunks))
+        return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
+
+
+def _sample(num_images, most):
+    """Indices of all images, or of so many, drawn once and for all: (n,) int64 array, rising."""
+    if num_images <= most:
+        return np.arange(num_images)
+    return np.sort(np.random.default_rng(0).choice(num_images, most, replace=False))

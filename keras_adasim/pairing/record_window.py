@@ -1,5 +1,7 @@
 """The records of the last epochs, in 6 bytes for a neighbor."""
 
+import threading
+
 import numpy as np
 
 from keras_adasim.following import new_ids
@@ -9,7 +11,7 @@ from keras_adasim.validation import check_integer
 _RECORD_BITS = 48
 _MOST_FRACTION_BITS = 40
 # A record as it stands in a file.
-_PACKED = np.dtype([("high", "<u4"), ("low", "<u2")])
+PACKED = np.dtype([("high", "<u4"), ("low", "<u2")])
 # Words that no neighbor has: of an image that was not there yet, and of a neighbor that is gone.
 NOT_RECORDED, GONE = 0, 1
 
@@ -45,10 +47,7 @@ class RecordWindow:
         self.fraction_bits = _fraction_bits(self.num_images, self.window, self.topk)
         self._offset = 1 << (self.fraction_bits - 1)  # added, so that no part is negative
         self.scale = float(self._offset // 2)  # 1.0 needs a bit of its own
-        shape = (self.num_images, self.window, self.topk)
-        self.high = np.zeros(shape, np.uint32)
-        self.low = np.zeros(shape, np.uint16)
-        self._scratch = None
+        self._claim()
 
     @staticmethod
     def memory_bytes(num_images, window, topk):
@@ -71,18 +70,69 @@ class RecordWindow:
         shape = (self.num_images, self.topk)
         ids = check_integers("ids", ids, shape, self.num_images)
         similarities = check_similarities("similarities", similarities, shape)
+        self._store(slot, self._packed(ids, similarities, before))
+
+    def _claim(self):
+        """Claims the memory of all records."""
+        shape = (self.num_images, self.window, self.topk)
+        self.high = np.zeros(shape, np.uint32)
+        self.low = np.zeros(shape, np.uint16)
+        self._scratch = threading.local()
+
+    def _store(self, slot, chunks):
+        """Stores the records of an epoch, an iterator of slices of images and their words."""
+        for rows, words in chunks:
+            self.high[rows, slot], self.low[rows, slot] = words >> 16, words & 0xFFFF
+
+    def _packed(self, ids, similarities, before):
         for start in range(0, self.num_images, self._chunk):
             rows = slice(start, start + self._chunk)
             words = self._pack(ids[rows], similarities[rows])
             if before is not None:
                 recorded = self.is_recorded(rows, before) | similarities[rows].any(axis=1)
                 words[~recorded] = NOT_RECORDED
-            self.high[rows, slot] = words >> 16
-            self.low[rows, slot] = words & 0xFFFF
+            yield rows, words
+
+    def arrays(self):
+        """Returns the arrays that hold all records, by name."""
+        return {"records_high": self.high, "records_low": self.low}
+
+    def slots(self):
+        """Returns the records as bytes, by the name of their slot, where each is a file."""
+        return {}
+
+    def take_slots(self, state):
+        """Takes records out of a dict of arrays that this window doesn't hold so.
+
+        Returns:
+            Function from an epoch to what `get_slot` returned, or None if there are none.
+        """
+        slots = {name: state.pop(name) for name in list(state) if name.startswith("slot_")}
+
+        def records(epoch):
+            name = self.slot_name(epoch)
+            found = np.ascontiguousarray(slots.get(name, np.zeros(0, np.uint8)))
+            if (found.dtype, found.shape) != (np.uint8, (self.num_images, self.row_bytes)):
+                raise ValueError(
+                    f"Expected `state[{name!r}]`, uint8 ({self.num_images}, {self.row_bytes}). "
+                    f"Received: {found.dtype} {found.shape}"
+                )
+            return found.view(PACKED)
+
+        return records if slots else None
+
+    def slot_name(self, epoch):
+        """Name of an epoch's records in a state."""
+        return f"slot_{epoch % self.window:04}"
+
+    @property
+    def row_bytes(self):
+        """Bytes of an image's record of one epoch."""
+        return self.topk * PACKED.itemsize
 
     def get_slot(self, slot):
         """Returns the packed records of an epoch: (N, k), 6 bytes each."""
-        records = np.empty((self.num_images, self.topk), _PACKED)
+        records = np.empty((self.num_images, self.topk), PACKED)
         records["high"], records["low"] = self.high[:, slot], self.low[:, slot]
         return records
 
@@ -92,16 +142,12 @@ class RecordWindow:
         Raises:
             ValueError: If the shape or dtype is another one.
         """
-        if (records.shape, records.dtype) != ((self.num_images, self.topk), _PACKED):
-            raise ValueError(
-                f"Expected packed records of shape {(self.num_images, self.topk)}. Received: shape "
-                f"{records.shape} and dtype {records.dtype}"
-            )
+        self._check_packed(records)
         self.high[:, slot], self.low[:, slot] = records["high"], records["low"]
 
     def follow_slot(self, records, previous):
         """Takes over what `get_slot` returned of M other images; see `follow`."""
-        followed = np.empty((len(previous), self.topk), _PACKED)
+        followed = np.empty((len(previous), self.topk), PACKED)
         parts = self.follow(records["high"], records["low"], previous)
         followed["high"], followed["low"] = parts
         return followed
@@ -152,7 +198,8 @@ class RecordWindow:
     def read_full(self, indices):
         """Returns all packed records of some images, in memory that the next call overwrites.
 
-        Fresh memory for every chunk of a vote would cost more than reading it.
+        Fresh memory for every chunk of a vote would cost more than reading it. Each thread has its
+        own.
 
         Args:
             indices: (n,) int array of image ids.
@@ -160,10 +207,12 @@ class RecordWindow:
         Returns:
             (n, W * k) int64 array.
         """
-        if self._scratch is None or len(self._scratch[0]) < len(indices):
+        scratch = getattr(self._scratch, "arrays", None)
+        if scratch is None or len(scratch[0]) < len(indices):
             shape = (len(indices), self.window, self.topk)
-            self._scratch = [np.empty(shape, dtype) for dtype in (np.int64, np.uint32, np.uint16)]
-        words, high, low = (array[: len(indices)] for array in self._scratch)
+            scratch = [np.empty(shape, dtype) for dtype in (np.int64, np.uint32, np.uint16)]
+            self._scratch.arrays = scratch
+        words, high, low = (array[: len(indices)] for array in scratch)
         np.take(self.high, indices, axis=0, out=high, mode="clip")
         np.take(self.low, indices, axis=0, out=low, mode="clip")
         np.left_shift(high, 16, out=words, dtype=np.int64)
@@ -180,6 +229,13 @@ class RecordWindow:
         fractions = (words & ((1 << self.fraction_bits) - 1)) - self._offset
         found = words > GONE
         return np.where(found, words >> self.fraction_bits, -1), found * fractions / self.scale
+
+    def _check_packed(self, records):
+        if (records.shape, records.dtype) != ((self.num_images, self.topk), PACKED):
+            raise ValueError(
+                f"Expected packed records of shape {(self.num_images, self.topk)}. Received: shape "
+                f"{records.shape} and dtype {records.dtype}"
+            )
 
     def _renamed(self, words, bits, ids):
         """Packs records with so many bits for the similarity anew, under the neighbors' new ids."""

@@ -4,6 +4,34 @@ import numpy as np
 
 from keras_adasim.pairing.record_window import GONE
 
+# Images whose records are sorted together: a chunk's arrays stay in the processor's cache, and a
+# request for all images does not need memory for all records.
+CHUNK = 256
+
+
+def vote_of(window, indices, filled):
+    """Lets the window of images vote, a few at a time.
+
+    Args:
+        window: `RecordWindow`.
+        indices: (n,) int array of image ids.
+        filled: Number of its slots that hold records.
+
+    Returns:
+        Tuple of (n, k) arrays; see `vote`.
+    """
+    shape = (len(indices), window.topk)
+    ids, sums, found = np.zeros(shape, int), np.zeros(shape, int), np.zeros(shape, bool)
+    for start in range(0, len(indices) if filled else 0, CHUNK):
+        rows = slice(start, start + CHUNK)
+        if filled == window.window:
+            words = window.read_full(indices[rows])
+        else:
+            words = window.read(indices[rows], slice(filled))
+            words = words.reshape(len(words), -1)
+        ids[rows], sums[rows], found[rows] = vote(words, window.fraction_bits, window.topk)
+    return ids, sums, found
+
 
 def vote(words, fraction_bits, topk):
     """Adds up the similarities of every neighbor and keeps the strongest.

@@ -1,6 +1,7 @@
 """From settings to the parts of a run; every function names the settings that it takes."""
 
 import inspect
+import os
 
 import keras
 
@@ -15,6 +16,9 @@ from keras_adasim.objectives import Objective
 from keras_adasim.pretraining import devices
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
 from keras_adasim.validation import check_switch, renamed
+
+# Share of the machine's memory up to which a window is kept there.
+WINDOW_SHARE = 0.25
 
 
 def check_parts(augment, callbacks, fresh, accept_changes, dry_run):
@@ -35,13 +39,14 @@ def check_parts(augment, callbacks, fresh, accept_changes, dry_run):
         check_switch(name, value)
 
 
-def build(source, strategy, decision, augment=None):
+def build(source, strategy, decision, window_files, augment=None):
     """A compiled model and its data set; settles what was left to choose.
 
     Args:
         source: The training images.
         strategy: The strategy whose devices train.
         decision: `Decision`; all its values stand afterwards.
+        window_files: Folder for the records of a window that memory is too small for.
         augment: The user's augmentation, or None.
 
     Returns:
@@ -57,7 +62,7 @@ def build(source, strategy, decision, augment=None):
         devices.check_shares(decision["batch_size"], strategy.num_replicas_in_sync)
         if is_preset(student):
             student = make_backbone(student, decision)
-        pairing = make_pairing(source, **decision.pick(make_pairing))
+        pairing = make_pairing(source, window_files, **decision.pick(make_pairing))
         crops = make_crops(**decision.pick(make_crops))
         dataset = make_dataset(source, pairing, crops, augment, **decision.pick(make_dataset))
         steps = len(dataset) * decision["epochs"]
@@ -65,7 +70,7 @@ def build(source, strategy, decision, augment=None):
             student,
             make_objective(decision, len(dataset)),
             pairing,
-            make_bank(source, student, pairing),
+            make_bank(source, student, pairing, **decision.pick(make_bank)),
             neighbor_feature=decision["neighbor_feature"],
             augment=augment or make_augment(crops, **decision.pick(make_augment)),
             momentum=make_momentum(steps, **decision.pick(make_momentum)),
@@ -162,7 +167,16 @@ def make_dataset(source, partners, crops, own_augment, batch_size, seed, interpo
     )
 
 
-def make_pairing(source, pairing, seed, window=None, topk=None, sampling_temperature=None):
+def make_pairing(
+    source,
+    window_files,
+    pairing,
+    seed,
+    window_in_memory,
+    window=None,
+    topk=None,
+    sampling_temperature=None,
+):
     """The pairing of that name for the images of a source."""
     if pairing == "oracle" and source.labels is None:
         raise ValueError(
@@ -178,16 +192,30 @@ def make_pairing(source, pairing, seed, window=None, topk=None, sampling_tempera
             "topk": topk,
             "temperature": sampling_temperature,
             "seed": seed,
+            "directory": window_files,
         },
         "oracle": {"labels": source.labels, "seed": seed},
     }
-    return pairings.get(pairing, **arguments[pairing])
+    arguments = arguments[pairing]
+    if "directory" in arguments and keeps_in_memory(window_in_memory, len(source), window, topk):
+        arguments["directory"] = None
+    return pairings.get(pairing, **arguments)
 
 
-def make_bank(source, backbone, pairing):
+def keeps_in_memory(window_in_memory, num_images, window, topk):
+    """Whether the window's records are to be in memory: "yes", "no", or where they fit ("auto")."""
+    if window_in_memory != "auto":
+        return window_in_memory == "yes"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = pairings.AdaptiveWindow.memory_bytes(num_images, window, topk)
+    return needed <= WINDOW_SHARE * memory
+
+
+def make_bank(source, student, partners, row_dtype, sharded):
     """One row per image."""
-    topk = getattr(pairing, "topk", min(10, len(source)))
-    return layers.NeighborBank(len(source), backbone.output["features"].shape[-1], topk)
+    topk = getattr(partners, "topk", min(10, len(source)))
+    size = student.output["features"].shape[-1]
+    return layers.NeighborBank(len(source), size, topk, row_dtype, sharded)
 
 
 def make_objective(values, steps_per_epoch):

@@ -38,6 +38,7 @@ RULES = {
     "mean": "ImageNet's for 3 channels, else measured on 256 images",
     "std": "ImageNet's for 3 channels, else measured on 256 images",
     "topk": "10, or as many as there are images",
+    "row_dtype": "of the bank: float32 up to 2 million images, 3 GB of 384 features; then float16",
 }
 
 
@@ -87,6 +88,7 @@ def choose(num_images, side, gpu, backbone, pretrained, known, epochs=None, imag
         "exclude": ("blur",) if image_size <= 64 else (),
         "queue_size": batch * int(np.clip(num_images // batch // 2, 1, 98304 // batch)),
         "topk": min(10, num_images),
+        "row_dtype": bank_dtype(num_images),
     }
     if small:
         chosen |= {"hidden_dim": 256, "bottleneck_dim": 64, "predictor_hidden_dim": 64}
@@ -175,3 +177,8 @@ def momentum(num_images):
     """From .99 at 20,000 images to .996 at 1.28 million, by the logarithm of their number."""
     share = math.log(num_images / 20_000) / math.log(1_281_167 / 20_000)
     return round(0.99 + 0.006 * min(max(share, 0.0), 1.0), 4)
+
+
+def bank_dtype(num_images):
+    """Type of the bank's rows for so many images."""
+    return "float32" if num_images <= 2_000_000 else "float16"

@@ -116,8 +116,8 @@ class Evidence:
         groups = self.checkpoint.groups()
         if "images" in groups:
             self.keys = Keys.from_arrays(dict(self.checkpoint.group("images")), "keys_")
-        if "bank" in groups:
-            features, *records = (array for _, array in self.checkpoint.group("bank"))
+        if tables := self.checkpoint.joined("bank"):
+            features, *records = tables
             self.features = (
                 features.view(ml_dtypes.bfloat16) if features.dtype.kind == "V" else features
             )

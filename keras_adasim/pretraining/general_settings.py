@@ -150,5 +150,11 @@ GENERAL = {
             "Hours of training after which it is saved and stops; 0 for any.",
         ),
         in_memory=("auto", "Whether to decode all images once.", ("auto", "yes", "no")),
+        window_in_memory=(
+            "auto",
+            "Whether the window's records are in memory, or files of the run that are mapped; "
+            "auto: in memory, where they take no more than a quarter of it.",
+            ("auto", "yes", "no"),
+        ),
     ),
 }

@@ -6,6 +6,7 @@ import textwrap
 import tensorflow as tf
 
 from keras_adasim.callbacks import OnlineKNN
+from keras_adasim.checkpoints import TrainingState
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
@@ -147,20 +148,32 @@ def about_the_step(model, dataset, decision):
 def about_the_memory(model, folder):
     """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
     bank, window, everything = memory_of(model).values()
+    rows = f"{megabytes(bank)} on every device"
+    if bank and model.bank.row_dtype != "float32":
+        rows += f", of {model.bank.row_dtype} rows"
+    if bank and model.bank.rows_kept.num_shards > 1:
+        rows += f", a share of 1/{model.bank.rows_kept.num_shards} on each"
     kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
-        *(row("bank", f"{megabytes(bank)} on every device") if bank else []),
-        *(row("window", f"{megabytes(window)} in host memory") if window else []),
+        *(row("bank", rows) if bank else []),
+        *(row("window", f"{megabytes(window)} {place_of_window(model.pairing)}") if window else []),
         *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {kept}"),
     ]
+
+
+def place_of_window(pairing):
+    """Where its records are."""
+    if pairing.directory is None:
+        return "in host memory"
+    return f"in files that are mapped, in {pairing.directory}"
 
 
 def memory_of(model):
     """Bytes of the bank on every device, the window in host memory, and a checkpoint."""
     return {
-        "bank": 0 if model.bank is None else bytes_of(model.bank.variables),
+        "bank": 0 if model.bank is None else model.bank.rows_kept.memory_bytes(),
         "window": window_bytes(model.pairing),
-        "checkpoint": bytes_of(model.variables) + bytes_of(model.optimizer.variables),
+        "checkpoint": TrainingState(model).bytes(),
     }
 
 

@@ -110,7 +110,7 @@ def pretrain(
         folder.check(earlier, facts["augment"], decision.given.get("epochs"), writes=chief)
         changes = backup.changes() if earlier else None
         sources = [images.keep_in_memory(source, decision["in_memory"]) for source in sources]
-        model, dataset = building.build(sources[0], strategy, decision, augment)
+        model, dataset = building.build(sources[0], strategy, decision, folder.window, augment)
         kept = decision.to_remember()
         workers.check_equal(strategy, {**facts, **kept}, "Start all with the same command.")
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look)

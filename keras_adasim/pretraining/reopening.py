@@ -1,5 +1,11 @@
 """A run's model again, from its folder alone."""
 
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+
 import tensorflow as tf
 
 from keras_adasim import data
@@ -60,6 +66,14 @@ def reopen(folder):
         backup = Backup(folder.checkpoints)
         num_images = backup.checkpoints.newest().manifest["images"]
         source = NoImages(num_images, decision["channels"])
-        model, _ = building.build(source, tf.distribute.get_strategy(), decision)
+        window = window_files(folder)
+        model, _ = building.build(source, tf.distribute.get_strategy(), decision, window)
+        weakref.finalize(model, shutil.rmtree, window, ignore_errors=True)
         backup.restore(model)
     return model
+
+
+def window_files(folder):
+    """Path of a new folder: beside the checkpoints, whose files it can link, if that may be."""
+    beside = folder.path if os.access(folder.path, os.W_OK) else tempfile.gettempdir()
+    return os.path.join(beside, f".window-{uuid.uuid4().hex}")

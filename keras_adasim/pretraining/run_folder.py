@@ -25,6 +25,7 @@ class RunFolder:
     Attributes:
         path: The folder as a `pathlib.Path`.
         checkpoints: Folder of the checkpoints.
+        window: Folder of this process' records of the window, where memory is too small for them.
         saved_model: Folder of the exported teacher.
         result: File of what came out.
         log: Table of all epochs.
@@ -40,6 +41,7 @@ class RunFolder:
             raise ValueError(f"Expected `out` to be a folder's name. Received: out={path!r}")
         self.path = expand(path, "out")
         self.checkpoints = self.path / "checkpoints"
+        self.window = self.path / f"window{workers.cluster()[1] or ''}"
         self.saved_model = self.path / "saved_model"
         self.result = self.path / "result.json"
         self.log = self.path / "log.csv"

@@ -17,10 +17,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim import augment, backbones, objectives, optimizers
+from keras_adasim import augment, backbones, layers, objectives, optimizers
 from keras_adasim.docstrings import argument_help
 from keras_adasim.pairing import AdaptiveWindow
-from keras_adasim.pretraining.general_settings import GENERAL, OPTIMIZERS, Setting
+from keras_adasim.pretraining.general_settings import (
+    GENERAL,
+    MACHINE,
+    OPTIMIZERS,
+    WEIGHTS,
+    Setting,
+)
 from keras_adasim.validation import check_choice, check_integer, check_number
 
 # The network that learns within minutes on a CPU.
@@ -33,7 +39,9 @@ RENAMED = {
 }
 # Arguments that follow from other settings, or from the data.
 DERIVED = ("num_images", "seed", "channels", "global_size", "learning_rate", "clipnorm")
-DERIVED += ("name", "dtype")
+DERIVED += ("name", "dtype", "chunk_size")
+# Those of constructors that don't decide the weights.
+ROLES = {"sharded": MACHINE}
 
 # Integers that may be zero; all others are positive.
 FROM_ZERO = (
@@ -93,7 +101,9 @@ def owned_by(owner, configured):
         if name.endswith(("_step", "_steps")):
             name = name.replace("_step", "_epoch")
             text = text.replace("step", "epoch")
-        yield Setting(name, default, text, owners={owner: default}, texts={owner: text})
+        role = ROLES.get(name, WEIGHTS)
+        owners, texts_of = {owner: default}, {owner: text}
+        yield Setting(name, default, text, role=role, owners=owners, texts=texts_of)
 
 
 def build_table():
@@ -103,6 +113,7 @@ def build_table():
         *objectives_by_name().items(),
         *backbones.PRESETS.items(),
         *OPTIMIZERS.items(),
+        ("", layers.NeighborBank),
         ("", AdaptiveWindow),  # The other pairings pass over them, to be compared with it.
         ("", augment.MultiCrop),
         ("", augment.DINOAugment),

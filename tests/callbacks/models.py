@@ -58,12 +58,14 @@ class Watched(keras.Model):
 class FakeBank:
     """Says what it is told to have found."""
 
+    is_spread = False
+
     def __init__(self, ids, similarities):
         self.ids, self.similarities = np.array(ids), np.array(similarities)
         self.num_images = len(self.ids)
 
-    def records(self):
-        return self.ids, self.similarities
+    def records(self, indices):
+        return self.ids[indices], self.similarities[indices]
 
 
 class FakePairing:
@@ -74,6 +76,9 @@ class FakePairing:
 
     def partners(self, indices):
         return (np.asarray(indices) + 1) % self.num_images
+
+    def partner_sample(self, num_images):
+        return np.arange(num_images), self.partners(np.arange(num_images))
 
     def statistics(self):
         return {"gate_open": 0.75, "partner_is_self": 0.25}

@@ -42,14 +42,6 @@ def _saved(directory):
     return sorted(entry.name for entry in pathlib.Path(directory).iterdir())
 
 
-@pytest.fixture(scope="module")
-def whole():
-    """A model trained for four epochs, without a break."""
-    model = plain()
-    fit(model, 4)
-    return model
-
-
 def test_resumed_run_equals_one_that_was_never_killed(tmp_path, whole):
     # With Keras' BackupAndRestore dropout draws the masks of the first epochs again.
     killed = plain()
@@ -104,8 +96,8 @@ def test_every_and_the_last_epoch(tmp_path):
     ("owner", "name", "call", "epochs"),
     [
         # Two groups in each save.
-        (checkpoint, "_write_npz", 5, [2, 3]),
-        (checkpoint, "_write_npz", 6, [2, 3]),
+        (checkpoint, "write_group", 5, [2, 3]),
+        (checkpoint, "write_group", 6, [2, 3]),
         (checkpoint, "write_file", 3, [2, 3]),
         # Two in each save, of the manifest and of the folder; a third for the one that goes.
         (os, "replace", 5, [2, 3]),
@@ -124,8 +116,8 @@ def test_killed_while_saving_the_third_epoch(
         calls.append(args)
         if len(calls) < call:
             return function(*args, **kwargs)
-        if name == "_write_npz":
-            args[0].write_bytes(b"half")
+        if name == "write_group":
+            (args[0] / f"{args[1]}.npz").write_bytes(b"half")
         raise Killed
 
     killed = plain()
@@ -218,7 +210,7 @@ def test_a_full_disk_ends_nothing_but_the_last_epoch(tmp_path, monkeypatch, caps
 
     def fill(patch):
         if free is None:
-            patch.setattr(checkpoint, "_write_npz", full)
+            patch.setattr(checkpoint, "write_group", full)
         else:
             patch.setattr(shutil, "disk_usage", lambda path: usage)
 
@@ -270,9 +262,9 @@ def test_checkpoint_of_another_version_is_refused(tmp_path, kind):
     if kind == "older":
         (folder / "state.json").write_text("{}")
     else:
-        (folder / "manifest.json").write_text('{"format": 4, "keras_adasim": "9.1"}')
-    received = {"older": "of an older format", "newer": "format 4 of version 9.1"}[kind]
-    with pytest.raises(ValueError, match=f"checkpoint of format 3.*{received}.*Continue the run"):
+        (folder / "manifest.json").write_text('{"format": 5, "keras_adasim": "9.1"}')
+    received = {"older": "of an older format", "newer": "format 5 of version 9.1"}[kind]
+    with pytest.raises(ValueError, match=f"checkpoint of format 4.*{received}.*Continue the run"):
         fit(plain(), 4, [Backup(tmp_path)])
 
 

@@ -32,7 +32,7 @@ def test_the_bank_is_one_sort_of_all_rows(num_images, chunk_size, steps, data):
     topk = data.draw(st.integers(1, num_images))
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
-    bank = layers.NeighborBank(num_images, 4, topk, chunk_size)
+    bank = layers.NeighborBank(num_images, 4, topk, chunk_size=chunk_size)
     slow = SlowBank(num_images, 4, topk)
     for _ in range(steps):
         indices = rng.permutation(num_images)[: rng.integers(1, num_images + 1)]

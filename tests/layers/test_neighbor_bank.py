@@ -113,7 +113,9 @@ def test_config_round_trip():
         ((5, 4.0), r"feature_dim=4\.0"),
         ((5, 4, 0), "topk"),
         ((5, 4, 6), "topk=6"),
-        ((5, 4, 2, True), "chunk_size=True"),
+        ((5, 4, 2, "bfloat16"), "row_dtype='bfloat16'"),
+        ((5, 4, 2, "float32", 1), "sharded=1"),
+        ((5, 4, 2, "float32", False, True), "chunk_size=True"),
     ],
 )
 def test_wrong_sizes_are_named(arguments, message):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_adasim.pairing import AdaptiveWindow
+from keras_adasim.pairing import AdaptiveWindow, vote
 from tests.pairing.slow_vote import slow_distribution
 
 
@@ -217,7 +217,7 @@ def test_large_requests_are_split_without_a_trace(monkeypatch):
     ids, similarities = random_epochs(300, 3, 4, 6)
     pairing = fill(AdaptiveWindow(300, 3, 4, 0.05), ids, similarities)
     whole = pairing.distribution(np.arange(300))
-    monkeypatch.setattr(AdaptiveWindow, "_vote_chunk", 7)
+    monkeypatch.setattr(vote, "CHUNK", 7)
     for ours, expected in zip(pairing.distribution(np.arange(300)), whole, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
@@ -238,6 +238,23 @@ def test_statistics():
     assert pairing.statistics() == pytest.approx(expected)
     assert 0 < expected["partner_is_self"] < 1
     np.testing.assert_array_equal(pairing.partners(np.arange(300)), partners)
+
+
+def test_statistics_of_many_images_are_those_of_a_sample(monkeypatch):
+    ids, similarities = random_epochs(300, 3, 4, 4)
+    pairing = fill(AdaptiveWindow(300, 3, 4, 0.5), ids, similarities)
+    exact, (images, partners) = pairing.statistics(), pairing.partner_sample()
+    np.testing.assert_array_equal(images, np.arange(300))
+    np.testing.assert_array_equal(partners, pairing.partners(images))
+    monkeypatch.setattr(AdaptiveWindow, "_most_sampled", 200)
+    monkeypatch.setattr(AdaptiveWindow, "_chunk", 32)
+    sampled = fill(AdaptiveWindow(300, 3, 4, 0.5), ids, similarities)
+    images, partners = sampled.partner_sample()
+    assert len(np.unique(images)) == 200
+    np.testing.assert_array_equal(partners, pairing.partners(images))
+    is_open = pairing.distribution(images)[2]
+    assert sampled.statistics()["gate_open"] == is_open.mean() != exact["gate_open"]
+    assert sampled.statistics()["partner_is_self"] == (images == partners).mean()
 
 
 def test_a_push_renews_statistics_and_partners():
