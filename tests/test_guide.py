@@ -5,7 +5,6 @@ import importlib
 import pathlib
 import re
 import shlex
-import shutil
 
 import pytest
 import tensorflow as tf
@@ -44,7 +43,8 @@ def place(tmp_path_factory, readme):
         patch.setattr(saved_model, "IMAGE_TYPES", (tf.uint8,))
         readme.make_data()
         console.main([*RUN, "--out=runs/photos"])
-    shutil.copytree(path / "runs" / "photos", path / "runs" / "self")
+        with quick():
+            console.main([*RUN, "--out=runs/self", "--pairing=self"])
     return path
 
 
