@@ -16,6 +16,7 @@ from images import make_images
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAMS = ("make", "python", "keras-adasim", "pip", "git")
+SHELLS = ("", "bash", "console", "sh")
 
 # What README.md takes for granted.
 PROLOGUE = """
@@ -109,10 +110,11 @@ def blocks(text):
     while number < len(lines):
         first, fence = number, re.match(r"\s*```(\w*)", lines[number])
         number += 1
-        if fence and fence[1] == "python":
+        if fence and fence[1] not in SHELLS:
             while not lines[number].strip().startswith("```"):
                 number += 1
-            yield first + 2, "python", "\n".join(lines[first + 1 : number])
+            if fence[1] == "python":
+                yield first + 2, "python", "\n".join(lines[first + 1 : number])
             number += 1
         elif is_command(lines, first):
             while lines[number - 1].endswith("\\"):
