@@ -154,11 +154,7 @@ def about_the_step(model, dataset, decision):
 def about_the_memory(model, folder):
     """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
     bank, window, everything = memory_of(model).values()
-    rows = f"{megabytes(bank)} on every device"
-    if bank and model.bank.row_dtype != "float32":
-        rows += f", of {model.bank.row_dtype} rows"
-    if bank and model.bank.rows_kept.num_shards > 1:
-        rows += f", a share of 1/{model.bank.rows_kept.num_shards} on each"
+    rows = about_the_bank(model.bank, bank) if bank else ""
     kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
         *(row("bank", rows) if bank else []),
@@ -172,6 +168,16 @@ def place_of_window(pairing):
     if pairing.directory is None:
         return "in host memory"
     return f"in files that are mapped, in {pairing.directory}"
+
+
+def about_the_bank(bank, size):
+    """Bytes of a bank, what its rows are, and how many of them a device has."""
+    rows = "" if bank.row_dtype == "float32" else f", of {bank.row_dtype} rows"
+    shares = bank.rows_kept.num_shards
+    share = f", a share of 1/{shares} on each" if shares > 1 else ""
+    if bank.sharded and shares == 1:
+        share = ", all of it, as there is but one"
+    return f"{megabytes(size)} on every device{rows}{share}"
 
 
 def memory_of(model):
