@@ -132,6 +132,7 @@ KINDS = {
     "pairing backbone identifier",
     "range": "global_scale local_scale ratio scale sigma",
     "three numbers": "mean std",
+    "value range": "value_range",
     "object": "source train_source test_source crops bank optimizer layer embed_fn",
     "layers": "first second local exclude callbacks stateful",
     "class names": "class_names",

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.backbones.hub import require_keras_hub
+from keras_adasim.data.depth import check_value_range
 from keras_adasim.layers.preprocessing import check_channels, check_type, preprocess
 from keras_adasim.validation import check_has, check_integer, check_per_channel
 
@@ -43,7 +44,8 @@ class ImageBackbone(keras.Model):
         self.image_size = check_integer("image_size", image_size)
         self.mean = check_per_channel("mean", mean, channels)
         self.std = check_per_channel("std", std, len(self.mean), above=0)
-        self.value_range = None if value_range is None else tuple(map(float, value_range))
+        deep = value_range is not None
+        self.value_range = check_value_range(value_range, len(self.mean)) if deep else None
         self.built = True
 
     def call(self, images, training=False):

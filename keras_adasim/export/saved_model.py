@@ -91,7 +91,7 @@ def export_backbone(
     archive.track(backbone)
     with written_whole(path) as folder:
         with _not_synchronized(backbone):
-            outputs = _trace(endpoints, net.channels, value_range)
+            outputs = _trace(endpoints, net.channels, net.value_range)
             for name, endpoint in endpoints.items():
                 archive.add_endpoint(name, endpoint)
             archive.write_out(str(folder), verbose=False)
@@ -106,7 +106,7 @@ def export_backbone(
             trainable_variables=[v.path for v in backbone.trainable_variables],
             non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
             not_stored_because=store_backbone(backbone, folder),
-            value_range=value_range,
+            value_range=net.value_range,
         )
         metadata.write(folder)
         return _check(net, folder, metadata)
