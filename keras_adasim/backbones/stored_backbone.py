@@ -41,9 +41,14 @@ def store_backbone(backbone, folder):
         keras.saving.load_model(path, compile=False)
     except (TypeError, ValueError) as error:
         path.unlink()
-        unknown = re.search(r"Could not locate class '\w+'", str(error))
-        return unknown[0] if unknown else textwrap.shorten(str(error), 200)
+        return why_not_rebuilt(error)
     return None
+
+
+def why_not_rebuilt(error):
+    """What Keras says of a model that it can't load, in short."""
+    unknown = re.search(r"Could not locate class '\w+'", str(error))
+    return unknown[0] if unknown else textwrap.shorten(str(error), 200)
 
 
 def is_stored_backbone(folder):

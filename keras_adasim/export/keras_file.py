@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from keras_adasim.backbones.stored_backbone import why_not_rebuilt
 from keras_adasim.export import network
 from keras_adasim.export.deviation import LIMIT, check_deviation, example_images
 from keras_adasim.export.folder import check_file, written_beside
@@ -74,9 +75,9 @@ def _named(path):
     try:
         yield
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise ValueError(
             "Expected `model` to be of classes that Keras knows. Received: "
-            f"{reason}. Register them with `keras.saving.register_keras_serializable`, or export a "
-            f"SavedModel. Nothing was written to {path}"
+            f"{why_not_rebuilt(error)}. Register them with "
+            "`keras.saving.register_keras_serializable`, or export a SavedModel. "
+            f"Nothing was written to {path}"
         ) from error

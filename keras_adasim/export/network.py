@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_adasim.backbones.clone import clone_backbone, trainable_clone
 from keras_adasim.backbones.sublayers import sublayers
+from keras_adasim.data.depth import check_value_range
 from keras_adasim.finite import check_finite
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from keras_adasim.validation import check_integer, check_per_channel
@@ -94,6 +95,7 @@ def of_model(model, image_size, mean=None, std=None, value_range=None):
     check_finite(backbone.weights, "the backbone to export")
     image_size = check_integer("image_size", image_size)
     mean, std = _normalization(model, backbone, mean, std)
+    value_range = None if value_range is None else check_value_range(value_range, len(mean))
     twin = getattr(model, "student", backbone)
     return Network(backbone, twin, image_size, mean, std, value_range)
 

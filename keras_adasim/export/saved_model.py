@@ -91,7 +91,7 @@ def export_backbone(
     archive.track(backbone)
     with written_whole(path) as folder:
         with _not_synchronized(backbone):
-            outputs = _trace(endpoints, net.channels, value_range)
+            outputs = _trace(endpoints, net.channels, net.value_range)
             for name, endpoint in endpoints.items():
                 archive.add_endpoint(name, endpoint)
             archive.write_out(str(folder), verbose=False)
@@ -106,7 +106,7 @@ def export_backbone(
             trainable_variables=[v.path for v in backbone.trainable_variables],
             non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
             not_stored_because=store_backbone(backbone, folder),
-            value_range=value_range,
+            value_range=net.value_range,
         )
         metadata.write(folder)
         return _check(net, folder, metadata)
@@ -115,11 +115,8 @@ def export_backbone(
 def _check(net, folder, metadata):
     """Compares all endpoints for inference with the backbone."""
     loaded = tf.saved_model.load(str(folder))
-    own = {
-        name: function
-        for name, function in _functions(net.backbone, metadata.last_blocks).items()
-        if name != "train" and hasattr(loaded, name)
-    }
+    own = _functions(net.backbone, metadata.last_blocks)
+    del own["train"]
 
     def look(images):
         normalized = net.preprocess(tf.convert_to_tensor(images))

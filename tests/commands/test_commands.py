@@ -110,6 +110,13 @@ def test_export_from_a_checkpoint(finished, tmp_path, capsys, bytes_alone):
     np.testing.assert_allclose(backbone(normalized)["features"], expected, atol=1e-4)
     with pytest.raises(FileExistsError, match="`overwrite`"):
         export_run(finished, tmp_path / "weights.safetensors", "torch")
+    for path in (finished / "checkpoints" / "epoch-1", tmp_path / "again"):
+        flags = [f"--backbone={path}", f"--out={tmp_path / 'x.keras'}", "--format=keras"]
+        status, out, err = run(capsys, "export", *flags, "--overwrite")
+        assert status == 0, err
+        assert "largest deviation from the network: " in out
+        loaded = keras.saving.load_model(tmp_path / "x.keras")
+        np.testing.assert_allclose(loaded(pixels)["features"], expected, atol=1e-5)
     status, _, err = run(capsys, "export", f"--backbone={tmp_path}", f"--out={tmp_path / 'x'}")
     assert status == 2
     assert "no checkpoint" in err
