@@ -180,7 +180,7 @@ class Measures(keras.callbacks.Callback):
     @property
     def _is_spread(self):
         """Whether rows of the bank are in other processes, which are asked at the epoch's end."""
-        return self.model.bank is not None and self.model.bank.is_spread
+        return getattr(self.model.bank, "is_spread", False)
 
     def _read_bank(self):
         """Records and rows of the sampled images; None for what there isn't."""

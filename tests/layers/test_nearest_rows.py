@@ -27,6 +27,28 @@ def test_ties_go_to_the_smaller_id(chunk_size):
     np.testing.assert_array_equal(similarities, np.zeros((1, 5)))
 
 
+@pytest.mark.parametrize("chunk_size", [12, 5])
+def test_rows_beyond_those_that_count_are_not_found(chunk_size):
+    rng = np.random.default_rng(0)
+    queries, table = (l2_normalize(rng.normal(size=(n, 4)).astype("float32")) for n in (3, 12))
+    for count in (12, 7, 4):
+        found = nearest_rows(queries, table, 4, chunk_size, num_rows=tf.constant(count))
+        for ours, theirs in zip(found, nearest_rows(queries, table[:count], 4), strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    # Where they are too few, what stands in is below all similarities that there are.
+    _, similarities = nearest_rows(queries, table, 4, chunk_size, num_rows=3)
+    np.testing.assert_array_equal(similarities < -1, [[False] * 3 + [True]] * 3)
+
+
+def test_products_with_half_precision_rows_are_float32():
+    rng = np.random.default_rng(0)
+    queries, table = (l2_normalize(rng.normal(size=(n, 384)).astype("float32")) for n in (4, 50))
+    half = tf.cast(table, tf.float16)
+    _, similarities = nearest_rows(queries, half, 5)
+    exact = np.sort(queries.numpy().astype(float) @ half.numpy().astype(float).T)[:, :-6:-1]
+    np.testing.assert_allclose(similarities, exact, atol=1e-6)
+
+
 def test_working_memory_does_not_grow_with_the_table():
     """No intermediate tensor of the look-up but the table itself has N entries."""
     find = tf.function(lambda queries, table: nearest_rows(queries, table, 3, chunk_size=64))

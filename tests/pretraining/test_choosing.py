@@ -99,3 +99,17 @@ def test_other_images_than_rgb_are_measured(channels):
 def test_a_channel_that_is_the_same_everywhere_has_a_deviation():
     source = data.ArraySource(np.zeros((3, 4, 4, 2), np.uint8))
     assert choosing.mean_and_std(source) == ((0.0, 0.0), (1.0, 1.0))
+
+
+def test_a_large_bank_has_rows_of_half_the_size():
+    assert [choose(n)["row_dtype"] for n in (1000, 1_300_000, 14_000_000)] == [
+        *("float32", "float32", "float16")
+    ]
+    chosen = choose(14_000_000, row_dtype="float32", sharded=True)
+    assert (chosen["row_dtype"], chosen["sharded"]) == ("float32", True)
+    # A run may go on with other shares, but not with other rows.
+    assert "row_dtype" in chosen.to_remember()
+    assert "sharded" not in chosen.to_remember()
+    kept = {"settings": {"row_dtype": "float32"}}
+    with pytest.raises(ValueError, match=r"`row_dtype`=float32\. Received: row_dtype=float16"):
+        Decision({"row_dtype": "float16"}, kept)

@@ -5,9 +5,10 @@ import inspect
 import pytest
 
 from keras_adasim import augment, backbones, objectives, optimizers
-from keras_adasim.pretraining import building, settings
+from keras_adasim.pretraining import building, plan, settings
 from keras_adasim.pretraining.deciding import Decision
 from keras_adasim.pretraining.settings import SETTINGS, applicable, checked
+from tests.models import tiny
 
 
 def test_every_argument_of_an_objective_is_a_setting():
@@ -118,3 +119,11 @@ def test_values_get_their_type(name, value, expected):
 def test_values_of_another_kind_are_named(name, value):
     with pytest.raises(ValueError, match=f"`{name}`"):
         checked(name, value)
+
+
+def test_a_bank_has_the_rows_and_shares_of_the_settings():
+    source, student = range(12), tiny.vit()
+    bank = building.make_bank(source, student, object(), row_dtype="float16", sharded=True)
+    assert (bank.num_images, bank.topk, bank.row_dtype, bank.sharded) == (12, 10, "float16", True)
+    told = plan.about_the_bank(bank, bank.rows_kept.memory_bytes())
+    assert told == "0.0 MB on every device, of float16 rows, all of it, as there is but one"
