@@ -8,7 +8,7 @@ import numpy as np
 # Any string can be written and read again so, also a file's name that is no UTF-8.
 ENCODING = ("utf-8", "surrogatepass")
 # Names that are looked at together.
-_CHUNK = 8192
+_CHUNK = 1024
 
 
 class _Buffer:
