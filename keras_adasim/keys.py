@@ -36,7 +36,7 @@ class Keys(Names):
 
     def __init__(self, names):
         if isinstance(names, Names):
-            self._hold(names._bytes, names._starts, names._ends)
+            self._hold(names._buffer, names._starts, names._ends)
         else:
             super().__init__(names)
 

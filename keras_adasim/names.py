@@ -8,7 +8,14 @@ import numpy as np
 # Any string can be written and read again so, also a file's name that is no UTF-8.
 ENCODING = ("utf-8", "surrogatepass")
 # Names that are looked at together.
-_CHUNK = 8192
+_CHUNK = 1024
+
+
+class _Buffer:
+    """The bytes that several `Names` share."""
+
+    def __init__(self, array):
+        self.bytes = array
 
 
 class Names:
@@ -33,8 +40,9 @@ class Names:
                 )
             buffer += name.encode(*ENCODING)
             offsets.append(len(buffer))
-        offsets = np.frombuffer(offsets, np.int64)
-        self._hold(np.frombuffer(buffer, np.uint8), offsets[:-1], offsets[1:])
+        # Copied, as both have room to grow.
+        buffer, offsets = np.array(buffer, np.uint8), np.array(offsets, np.int64)
+        self._hold(buffer, offsets[:-1], offsets[1:])
 
     @classmethod
     def from_arrays(cls, arrays, prefix=""):
@@ -110,14 +118,32 @@ class Names:
         rest = ", ..." if len(self) > 3 else ""
         return f"<{len(self)} {self.what}s: {', '.join(map(repr, self[:3]))}{rest}>"
 
+    def lay_in(self, array):
+        """Has the bytes lie in another array from now on, also those of all that share them.
+
+        Args:
+            array: uint8 array, as `to_arrays` gives it.
+        """
+        if len(array) != len(self._bytes):
+            raise ValueError(
+                f"Expected `array` to have the {len(self._bytes)} bytes of the {self.what}s. "
+                f"Received: array of {len(array)}"
+            )
+        self._buffer.bytes = array
+
+    @property
+    def _bytes(self):
+        return self._buffer.bytes
+
     def _hold(self, buffer, starts, ends):
-        self._bytes, self._starts, self._ends = buffer, starts, ends
+        self._buffer = buffer if isinstance(buffer, _Buffer) else _Buffer(buffer)
+        self._starts, self._ends = starts, ends
 
     def _taken(self, rows):
         """The strings at some rows, which share the buffer if they are most of those in it."""
         names = type(self).__new__(type(self))
         if 2 * len(rows) >= len(self):
-            names._hold(self._bytes, self._starts[rows], self._ends[rows])
+            names._hold(self._buffer, self._starts[rows], self._ends[rows])
         else:
             ends = np.append(np.int64(0), np.cumsum(self._lengths(rows)))
             names._hold(self._joined(rows), ends[:-1], ends[1:])

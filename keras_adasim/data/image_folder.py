@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 
 import numpy as np
@@ -16,6 +17,8 @@ from keras_adasim.data.look_at_file import look_at_image
 from keras_adasim.files import expand
 from keras_adasim.keys import Keys
 from keras_adasim.names import Names
+
+_CHARACTERS = [bytes([number]) for number in range(256)]
 
 
 class ImageFolder(EncodedSource):
@@ -99,9 +102,9 @@ class ImageFolder(EncodedSource):
 
     def read(self, index):
         """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
-        names, offsets = self._packed()
-        start = offsets[index]
-        name = tf.strings.substr(names, start, offsets[index + 1] - start)
+        content, offsets = self._packed()
+        name = tf.cast(content[offsets[index] : offsets[index + 1]], tf.int32)
+        name = tf.strings.reduce_join(tf.gather(tf.constant(_CHARACTERS), name))
         return tf.io.read_file(tf.strings.join([self._root, name]))
 
     def describe(self, index):
@@ -150,12 +153,14 @@ class ImageFolder(EncodedSource):
 
     @tf.autograph.experimental.do_not_convert
     def _packed(self):
-        """All paths as one string, and where each begins."""
+        """The bytes of all paths, one behind the other, and where each begins."""
         if self._tensors is None:
             content, offsets = _bytes_of(self.paths)
             # Not a constant in every graph that reads it, and not on the accelerator.
             with tf.init_scope(), tf.device("CPU:0"):
                 self._tensors = tf.constant(content), tf.constant(offsets)
+                if content is self.paths.to_arrays()["bytes"]:  # They lie in memory once.
+                    self.paths.lay_in(np.asarray(self._tensors[0]))
         return self._tensors
 
     def _checked_folder(self, path):
@@ -226,9 +231,9 @@ def _paths_and_classes(listing):
 def _bytes_of(paths):
     """Paths as the file system has them, one behind the other, and where each begins."""
     arrays = paths.to_arrays()
-    content = arrays["bytes"].tobytes()
-    if b"\xed" not in content and sys.getfilesystemencoding() == "utf-8":
-        return content, arrays["offsets"]
+    if not re.search(b"\xed", arrays["bytes"]) and sys.getfilesystemencoding() == "utf-8":
+        return arrays["bytes"], arrays["offsets"]
     # Of names that are no UTF-8, which `Names` have as surrogates, the system's bytes are others.
     encoded = [os.fsencode(path) for path in paths]
-    return b"".join(encoded), np.cumsum([0, *map(len, encoded)])
+    content = np.frombuffer(b"".join(encoded), np.uint8)
+    return content, np.cumsum([0, *map(len, encoded)])

@@ -87,9 +87,9 @@ class _Opened:
         status = os.fstat(self._file)
         self.number = status.st_dev, status.st_ino
 
-    def __del__(self):
+    def __del__(self, close=os.close):  # Which is gone when the process ends.
         if hasattr(self, "_file"):
-            os.close(self._file)
+            close(self._file)
 
     def read(self, offset, size):
         """Reads bytes, fewer at the end, wherever other threads read."""

@@ -47,7 +47,8 @@ class Subset(Source):
         self.channels = source.channels
         self.encoded = source.encoded
         self.image_size = source.image_size
-        self._labels = None
+        self._labels = self._tensor = None
+        self._are_all = np.array_equal(self.indices, np.arange(len(source)))
 
     def __len__(self):
         """Number of images."""
@@ -76,7 +77,15 @@ class Subset(Source):
 
     def read(self, index):
         """Reads what the source has at that place."""
-        return self.source.read(tf.gather(self.indices, index))
+        return self.source.read(index if self._are_all else tf.gather(self._constant(), index))
+
+    @tf.autograph.experimental.do_not_convert
+    def _constant(self):
+        if self._tensor is None:
+            # Not a constant in every graph that reads it, and not on the accelerator.
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._tensor = tf.constant(self.indices)
+        return self._tensor
 
     def describe(self, index):
         """Names an image as its source does."""
@@ -90,7 +99,7 @@ class Subset(Source):
     def keys(self):
         """`Keys`: those of the source; an image that is there again has "#2" behind it."""
         keys = checked_keys(self.source)
-        if np.array_equal(self.indices, np.arange(len(keys))):
+        if self._are_all:
             return keys
         if len(np.unique(self.indices)) == len(self):
             return keys[self.indices]

@@ -47,6 +47,7 @@ ROLES = {"sharded": MACHINE}
 FROM_ZERO = (
     *("limit", "seed", "warmup_epochs", "devices", "num_local", "freeze_last_layer_epochs"),
     *("region_start_epoch", "warmup_teacher_temperature_epochs", "checkpoint_steps", "max_bad"),
+    "knn_images",
 )
 POSITIVE, SHARE = {"above": 0}, {"minimum": 0, "maximum": 1}
 # Of those numbers whose constructors have another name for them, or don't mind.

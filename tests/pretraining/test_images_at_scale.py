@@ -45,7 +45,6 @@ def test_a_run_on_archives(images, tmp_path, capsys):
     shards, out = pack(images, tmp_path / "shards"), tmp_path / "run"
     result = pretrain(shards, out, **ON_DISK)
     assert result["epochs"] == 2
-    assert 0 <= result["knn_top1"] <= 1
     printed = in_lines(capsys.readouterr().out)
     assert "24 in 3 archives looked at, all decoded: 0 bad" in printed
     assert "images 24 of 3 channels in 3 archives" in printed
