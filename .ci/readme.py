@@ -30,12 +30,16 @@ images = np.zeros((4, 40, 48, 3), "uint8")
 PASSED_OVER = (
     (r"^make test", "the first step runs it"),
     (r"^(pip|git) ", "the second step installs the package"),
-    (r"^python benchmarks/", "takes minutes; its figures belong to a quiet machine"),
+    (
+        r"^python benchmarks/(?!make_datasets)",
+        "takes minutes; its figures belong to a quiet machine",
+    ),
     (r"\.pth\b", "needs a checkpoint from elsewhere"),
     (r"--weights=(?!runs)", "needs a checkpoint from elsewhere"),
     (r"hub:|dinov2", "downloads weights"),
     (r"--tfds=", "downloads data"),
     (r"--channels=", "needs images of many channels"),
+    (r"--format=onnx", "needs the extra [onnx]"),
 )
 
 # Pattern and replacement; all are applied, in order.
@@ -43,6 +47,7 @@ SHORTER = (
     (r"^make pretrain(?!.*FLAGS)(.*)", r"make pretrain\1 FLAGS=--epochs=2"),
     (r"^make ", f"make -C '{ROOT}' "),
     (r"^(keras-adasim (launch .* )?pretrain)", r"\1 --epochs=2 --backbone=vit_mini"),
+    (r"^(keras-adasim finetune)", r"\1 --epochs=2"),
     (r"\bepochs=\d+", "epochs=2"),
     (r"\* 100\b", "* 2"),
     (r"batch_size=\d+", "batch_size=8"),
@@ -56,6 +61,7 @@ SHORTER = (
     (r"--data_dir=(folder|FOLDER)", "--data_dir=photos"),
     (r"\bruns/others\b", "runs/photos"),
     (r"\bruns/NAME\b", "runs/pretrain_photographs"),  # Of `make pretrain`.
+    (r"\bepoch-\d+", "epoch-2"),
     (r"--k=\d+", "--k=3"),
     (r"--num_to_label=\d+", "--num_to_label=3"),
 )

@@ -180,7 +180,7 @@ def make_files(folder, rng, count):
 
 def is_right(source, name, image, one_bit):
     """Whether the pixels that are read are about those of the image, or of its black and white."""
-    pixels = source[source.paths.index(name)].astype(float)
+    pixels = source[list(source.paths).index(name)].astype(float)
     gray = np.asarray((image.convert("1") if one_bit else image).convert("L"), float)
     if pixels.shape != (SIDE, SIDE, 3):
         return False

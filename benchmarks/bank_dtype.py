@@ -1,27 +1,29 @@
 """What float16 rows of the bank change in gates and partners, over a window late in training.
 
-    python benchmarks/bank_dtype.py --backbone=runs/photos/saved_model --data_dir=cifar10/train
+    python benchmarks/bank_dtype.py --run=runs/photos
 
-A trained backbone, whose weights stand still as they all but do at a run's end, sees a random crop
-of every image in each of `--epochs` epochs, in shuffled batches. Two banks, whose rows are of
-float32 and of float16, look up and keep the same features, each with a window of all these epochs.
-The table of what their votes differ in is printed.
+The run's last two checkpoints have two rows of each image: features of two of its views, of almost
+the same weights. Half the way between them is taken for the image, and what lies between those of a
+random image for the difference that a view makes. So `--epochs` epochs of features are drawn, from
+which two banks, with rows of float32 and of float16, find neighbors in the same shuffled batches,
+and windows of all these epochs vote. The table of what they differ in is printed.
 """
 
 import os
 
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pathlib
 
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from keras_adasim import augment, data, export, layers, pairing
+from keras_adasim import layers, pairing
+from keras_adasim.checkpoints import CheckpointFolder
 
-BACKBONE = flags.DEFINE_string("backbone", None, "SavedModel of a run.", required=True)
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of images.", required=True)
-IMAGES = flags.DEFINE_integer("images", 5000, "At most so many, spread over all.")
-IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "Side of the crops, in pixels.")
+RUN = flags.DEFINE_string("run", None, "Folder of a run with a bank.", required=True)
 EPOCHS = flags.DEFINE_integer("epochs", 50, "Epochs, all of which vote.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 125, "Images per step.")
 DTYPES = ("float32", "float16")
@@ -38,55 +40,50 @@ COLUMNS = (
 
 def main(_):
     """Looks up, votes and compares."""
-    source = data.load_in_memory(images())
+    checkpoints = CheckpointFolder(pathlib.Path(RUN.value) / "checkpoints").all()[-2:]
+    rows = [each.joined("bank")[0].astype(np.float32) for each in checkpoints]
     windows = {
-        (dtype, t): pairing.AdaptiveWindow(len(source), EPOCHS.value, temperature=t)
+        (dtype, t): pairing.AdaptiveWindow(len(rows[0]), EPOCHS.value, temperature=t)
         for dtype in DTYPES
         for t in TEMPERATURES
     }
-    similar = votes(source, windows)
-    print(f"{len(source)} images, {EPOCHS.value} epochs, similarities off by {similar:.1e} at most")
+    off, largest = votes(*rows, windows)
+    images, size = rows[0].shape
+    print(
+        f"{images} images, {size} features, {EPOCHS.value} epochs; similarities off by "
+        f"{off:.1e} (mean), {largest:.1e} (most)"
+    )
     print("|", " | ".join(COLUMNS), "|")
     print("|---" * len(COLUMNS) + "|")
     for t in TEMPERATURES:
         print("|", " | ".join(difference(*(windows[dtype, t] for dtype in DTYPES))), "|")
 
 
-def images():
-    """The images, evenly spread over the folder."""
-    source = data.ImageFolder(DATA_DIR.value)
-    count = min(IMAGES.value, len(source))
-    return data.Subset(source, np.linspace(0, len(source) - 1, count, dtype=int))
+def views(first, second, rng):
+    """A feature of a view of each image, (N, D), L2-normalized."""
+    others = rng.permutation(len(first))
+    sign = rng.choice(np.float32([-1, 1]), (len(first), 1))
+    noise = sign * (first - second)[others] / np.sqrt(np.float32(2))
+    drawn = (first + second) / 2 + noise
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def votes(source, windows):
-    """Fills the windows; returns the largest difference of two similarities at one place."""
-    backbone = export.load_backbone(BACKBONE.value)
-    crops = augment.MultiCrop(IMAGE_SIZE.value)
-    views = augment.DINOAugment(crops, mean=(0.0,) * 3, std=(1.0,) * 3, exclude=("blur",))
-    pairs = data.PairDataset(source, pairing.SelfPairing(), BATCH_SIZE.value, seed=0)
-    banks, largest = {}, 0.0
-
-    @tf.function
-    def look(batch, step):
-        return backbone(views(batch, step=step)[0])["features"]
-
-    for epoch in range(EPOCHS.value):
-        pairs.set_epoch(epoch)
-        for place, batch in enumerate(pairs.as_tf_dataset()):
-            features = look(batch, tf.constant(epoch * len(pairs) + place, tf.int64))
-            for dtype in DTYPES:
-                if dtype not in banks:
-                    size = features.shape[-1]
-                    banks[dtype] = layers.NeighborBank(len(source), size, row_dtype=dtype)
-                banks[dtype](batch["indices"], features)
+def votes(first, second, windows):
+    """Fills the windows; returns the mean and the largest difference of similarities."""
+    rng, changes = np.random.default_rng(0), []
+    size = first.shape[1]
+    banks = {dtype: layers.NeighborBank(len(first), size, row_dtype=dtype) for dtype in DTYPES}
+    for _ in range(EPOCHS.value):
+        features = views(first, second, rng)
+        order = rng.permutation(len(features))
+        for indices in np.array_split(order, len(order) // BATCH_SIZE.value):
+            for bank in banks.values():
+                bank.step(tf.constant(indices), tf.constant(features[indices]))
         records = {dtype: bank.records() for dtype, bank in banks.items()}
         for (dtype, _), window in windows.items():
             window.push(*records[dtype])
-        similarities = [records[dtype][1] for dtype in DTYPES]
-        largest = max(largest, np.abs(similarities[0] - similarities[1]).max())
-        print(f"epoch {epoch + 1} of {EPOCHS.value}", end="\r", flush=True)
-    return largest
+        changes.append(np.abs(records["float32"][1] - records["float16"][1]))
+    return np.mean(changes), np.max(changes)
 
 
 def difference(window, other):

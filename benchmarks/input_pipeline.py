@@ -9,6 +9,7 @@ photographs of 500 x 375 pixels, made from those in scikit-image's wheel. Some 5
 
 import os
 import pathlib
+import tarfile
 import tempfile
 import time
 
@@ -86,10 +87,22 @@ def full_decode(source, size):
     return images.batch(64).prefetch(tf.data.AUTOTUNE)
 
 
-def file_cases(source):
+def make_archives(folder, per_archive=64):
+    """Packs the photographs of a folder into shards in another one."""
+    files = sorted(folder.glob("*.jpg"))
+    shards = folder.with_name("shards")
+    shards.mkdir()
+    for start in range(0, len(files), per_archive):
+        with tarfile.open(shards / f"shard-{start // per_archive:03d}.tar", "w") as archive:
+            for file in files[start : start + per_archive]:
+                archive.add(file, file.name)
+    return shards
+
+
+def file_cases(source, archives):
     """Crops of 224 pixels cut from files of 500 x 375."""
 
-    def pairs(interpolation="bilinear", num_local=0):
+    def pairs(interpolation="bilinear", num_local=0, source=source):
         crops = augment.MultiCrop(224, num_local=num_local)
         dataset = data.PairDataset(
             source, SelfPairing(), 64, crops, drop_remainder=False, interpolation=interpolation
@@ -98,6 +111,7 @@ def file_cases(source):
 
     return {
         "PairDataset, crop while decoding, bilinear": pairs(),
+        "PairDataset, crop while decoding, bilinear, in tar archives": pairs(source=archives),
         "PairDataset, crop while decoding, bicubic": pairs("bicubic"),
         "PairDataset, bilinear, 8 local crops of 96 besides": pairs(num_local=8),
         "full decode and resize, no crop, one image": (
@@ -163,8 +177,11 @@ def main(_):
     print([device.device_type for device in tf.config.list_logical_devices()])
     size = FLAGS.image_size
     with tempfile.TemporaryDirectory() as folder:
-        make_files(pathlib.Path(folder), FLAGS.num_files)
-        report("Files of 500 x 375 to 224", file_cases(data.ImageFolder(folder)))
+        files = pathlib.Path(folder) / "files"
+        files.mkdir()
+        make_files(files, FLAGS.num_files)
+        sources = data.ImageFolder(files), data.TarSource(make_archives(files))
+        report("Files of 500 x 375 to 224", file_cases(*sources))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50 * FLAGS.batch_size, size, size, 3), dtype=np.uint8)
     report(f"Memory, {size} pixels", memory_cases(images))

@@ -10,8 +10,8 @@ import inspect
 
 import pytest
 
-from benchmarks import wrong_arguments
-from benchmarks.wrong_arguments import Subject
+from benchmarks.wrong import arguments
+from benchmarks.wrong.asking import Subject, ask, shown
 from keras_adasim import augment, callbacks, layers, objectives, optimizers, pairing
 from keras_adasim.layers.padded_convolution import PaddedConvolution
 from keras_adasim.layers.patch_embedding import PatchEmbedding
@@ -45,15 +45,15 @@ WITHIN = (
 @pytest.fixture(scope="module")
 def groups(tmp_path_factory):
     """The subjects of the benchmark, as far as they are cheap to ask."""
-    parts = wrong_arguments.Parts(tmp_path_factory.mktemp("wrong"))
+    parts = arguments.Parts(tmp_path_factory.mktemp("wrong"))
     return {
-        "pairing": wrong_arguments.of_pairing(),
-        "layers": wrong_arguments.of_layers(),
-        "objectives": wrong_arguments.of_objectives(),
-        "losses": wrong_arguments.of_losses(),
-        "optimizers": wrong_arguments.of_optimizers(),
-        "augment": wrong_arguments.of_augment(),
-        "callbacks": wrong_arguments.of_callbacks(parts),
+        "pairing": arguments.of_pairing(),
+        "layers": arguments.of_layers(),
+        "objectives": arguments.of_objectives(),
+        "losses": arguments.of_losses(),
+        "optimizers": arguments.of_optimizers(),
+        "augment": arguments.of_augment(),
+        "callbacks": arguments.of_callbacks(parts),
         "within": WITHIN,
     }
 
@@ -63,9 +63,9 @@ GROUPS = ("pairing", "layers", "objectives", "losses", "optimizers", "augment", 
 
 @pytest.mark.parametrize("group", [*GROUPS, "within"])
 def test_wrong_values_are_named(groups, group):
-    answers = list(wrong_arguments.ask(groups[group]))
+    answers = list(ask(groups[group]))
     assert len(answers) > 100
-    assert [wrong_arguments.shown(*each) for each in answers if each[3] != "named"] == []
+    assert [shown(*each) for each in answers if each[3] != "named"] == []
 
 
 def test_no_public_constructor_is_forgotten(groups):

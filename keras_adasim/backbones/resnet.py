@@ -125,6 +125,11 @@ class ResNet(keras.Model):
         """Size of the features, D."""
         return self.stages[-1][-1].output_filters
 
+    @property
+    def layer_groups(self):
+        """Lists of layers from the input to the output, whose learning rates may differ."""
+        return [[self.stem_convolution, self.stem_norm], *map(list, self.stages), []]
+
     def torch_names(self):
         """Names of the variables in torchvision's `state_dict`, see `layers.torch_names`."""
         names = {

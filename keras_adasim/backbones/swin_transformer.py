@@ -140,6 +140,15 @@ class SwinTransformer(keras.Model):
         """Size of the features, D."""
         return self.embed_dim * 2 ** (len(self.depths) - 1)
 
+    @property
+    def layer_groups(self):
+        """Lists of layers from the input to the output, whose learning rates may differ."""
+        groups = [[self.patch_embedding, self.patch_norm]]
+        for stage, blocks in enumerate(self.stages):
+            groups += [[block] for block in blocks]
+            groups[-1] += self.mergings[stage : stage + 1]
+        return [*groups, [self.norm]]
+
     def torch_names(self):
         """Names of the variables in EsViT's `state_dict`, see `layers.torch_names`."""
         names = {

@@ -113,6 +113,12 @@ class VisionTransformer(keras.Model):
         """Size of the features, D."""
         return self.embed_dim
 
+    @property
+    def layer_groups(self):
+        """Lists of layers from the input to the output, whose learning rates may differ."""
+        embeddings = [self.patch_embedding, self.position_embedding]
+        return [embeddings, *([block] for block in self.blocks), [self.norm]]
+
     def _embed(self, images):
         return self.position_embedding(self.patch_embedding(images))
 

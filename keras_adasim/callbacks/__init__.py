@@ -1,7 +1,7 @@
 """Callbacks for `SelfDistillation.fit`; most of them serve any Keras model.
 
-They act in the order of the list, and later ones see what earlier ones add to the logs: statistics
-and k-NN first, then `CollapseAlarm`, `EpochLog`, `EventLog`, `Backup` and `Progress`.
+They act in the order of the list, and later ones see what earlier ones add to the logs: statistics,
+k-NN and probe first, then `CollapseAlarm`, `EpochLog`, `EventLog`, `Backup` and `Progress`.
 """
 
 from keras_adasim.callbacks.backup import Backup
@@ -11,6 +11,7 @@ from keras_adasim.callbacks.epoch_log import EpochLog
 from keras_adasim.callbacks.event_log import EventLog
 from keras_adasim.callbacks.measures import Measures
 from keras_adasim.callbacks.online_knn import OnlineKNN
+from keras_adasim.callbacks.online_probe import OnlineProbe
 from keras_adasim.callbacks.progress import Progress
 from keras_adasim.callbacks.push_neighbors import PushNeighbors
 
@@ -23,6 +24,7 @@ __all__ = [
     "EventLog",
     "Measures",
     "OnlineKNN",
+    "OnlineProbe",
     "Progress",
     "PushNeighbors",
 ]

@@ -203,11 +203,12 @@ class Backup(keras.callbacks.Callback):
         self._try_to_save()
         self._settle()
 
-    def restore(self, model):
-        """Loads the newest checkpoint into a model, without training it.
+    def restore(self, model, checkpoint=None):
+        """Loads the newest checkpoint, or another one, into a model, without training it.
 
         Args:
             model: Model of the same shape as the one that was saved.
+            checkpoint: A `Checkpoint` of the directory.
 
         Returns:
             Number of finished epochs; 0 if there is no checkpoint.
@@ -215,7 +216,11 @@ class Backup(keras.callbacks.Callback):
         self.set_model(model)
         self._settle()
         self._forget()
-        self._restore_newest()
+        if checkpoint is None:
+            self._restore_newest()
+        else:
+            checkpoint.check()
+            self._restore(checkpoint)
         model._initial_epoch = None
         return self._finished
 

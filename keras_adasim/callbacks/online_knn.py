@@ -36,6 +36,7 @@ class OnlineKNN(keras.callbacks.Callback):
     Attributes:
         num_train: Number of images drawn that vote.
         num_test: Number of images that are classified; with `leave_one_out` the same ones.
+        keeps_features: Whether an evaluation's features are kept for `features`.
 
     Raises:
         ValueError: If a source has no labels, or fewer images than k can vote.
@@ -98,6 +99,7 @@ class OnlineKNN(keras.callbacks.Callback):
             tests, drawn = np.split(drawn, [max(1, round(held_out * len(drawn)))])
         # In order, for the disk's sake.
         self._train, self._test = np.sort(drawn), np.sort(tests)
+        self.keeps_features, self._kept = False, None
         self.num_train, self.num_test = len(drawn), len(tests)
         voters = self.num_train - 1 if leave_one_out else self.num_train
         if k > voters:
@@ -108,10 +110,17 @@ class OnlineKNN(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Embeds both sets and adds the two accuracies to `logs`."""
-        last = epoch + 1 == self.params.get("epochs")
-        if logs is not None and (last or (epoch + 1) % self.every == 0):
+        if logs is not None and self.is_due(epoch, self.params.get("epochs")):
             strategy = self.model.distribute_strategy
             logs["knn_top1"], logs["knn_top5"] = told_by_chief(strategy, self.evaluate)
+
+    def is_due(self, epoch, epochs):
+        """Whether an epoch, from 0, of so many in all is one that is evaluated."""
+        return epoch + 1 == epochs or (epoch + 1) % self.every == 0
+
+    def drawn(self):
+        """The images drawn: two arrays of indices, the second None with `leave_one_out`."""
+        return self._train, None if self.leave_one_out else self._test
 
     def evaluate(self, embed_fn=None):
         """Measures the model as it stands, or other features.
@@ -123,18 +132,43 @@ class OnlineKNN(keras.callbacks.Callback):
         Returns:
             Tuple (top1, top5), shares in [0, 1].
         """
-        embed_fn = self.model.embed if embed_fn is None else embed_fn
+        train, test = sets = self.features(embed_fn)
+        if self.keeps_features and embed_fn is None:
+            self._kept = self._step(), sets
         vote = {"k": self.k, "temperature": self.temperature}
-        train = self._features_and_labels(self.train_source, self._train, embed_fn)
-        if self.leave_one_out:
-            return leave_one_out_accuracy(*train, **vote)
-        test = self._features_and_labels(self.test_source, self._test, embed_fn)
-        return knn_accuracy(*train, *test, **vote)
+        if test is None:
+            return leave_one_out_accuracy(*train[:2], **vote)
+        return knn_accuracy(*train[:2], *test[:2], **vote)
 
-    def _features_and_labels(self, source, indices, embed_fn):
+    def features(self, embed_fn=None):
+        """Looks at all images drawn.
+
+        Args:
+            embed_fn: As for `evaluate`.
+
+        Returns:
+            Tuple of the images that vote and of those that are classified, each as features (n, D),
+            labels (n,) and indices (n,) in their source, of the images that can be read; None for
+            the latter with `leave_one_out`. If `keeps_features` is set, those of the evaluation
+            that was made after the same step of the model are given, once.
+        """
+        kept, self._kept = self._kept, None
+        if embed_fn is None and kept is not None and kept[0] == self._step():
+            return kept[1]
+        embed_fn = self.model.embed if embed_fn is None else embed_fn
+        train = self._looked_at(self.train_source, self._train, embed_fn)
+        if self.leave_one_out:
+            return train, None
+        return train, self._looked_at(self.test_source, self._test, embed_fn)
+
+    def _step(self):
+        optimizer = getattr(self.model, "optimizer", None)
+        return None if optimizer is None else int(optimizer.iterations.numpy())
+
+    def _looked_at(self, source, indices, embed_fn):
         indices = readable(source, indices)
         features = embed(source, embed_fn, self.batch_size, self.image_size, indices=indices)
-        return features, np.asarray(source.labels)[indices]
+        return features, np.asarray(source.labels)[indices], indices
 
 
 def _draw(name, source, max_images, seed):

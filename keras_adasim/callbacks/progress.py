@@ -16,6 +16,7 @@ TELLING = (
     "skipped_steps",
     "collapse_signs",
     "knn_top1",
+    "probe_top1",
     "gate_open",
     "rank_me",
     "feature_std",

@@ -10,6 +10,7 @@ from keras_adasim import data
 from keras_adasim.commands.running import run
 from keras_adasim.data.listing import named_suffixes, printable
 from keras_adasim.data.looking import HOW
+from keras_adasim.data.tar_source import in_archives
 
 DESCRIPTION = """
 Looks at all images of a folder, as `pretrain` does before its first step:
@@ -30,7 +31,7 @@ def main(argv=None, program="check"):
 
 def define(values):
     """Defines the flags."""
-    text = "Folder of images or .npy files, searched with all below it. Several times for several."
+    text = "Folder of images, archives or .npy files, with all below it. Several times for several."
     flags.DEFINE_multi_string("data_dir", None, text, flag_values=values)
     text = "full decodes all images, headers reads headers and ends; auto: full within 3 minutes."
     flags.DEFINE_enum("look", "auto", HOW, text, flag_values=values)
@@ -50,7 +51,7 @@ def check(source, how="auto"):
     """Looks at a folder and prints what was seen.
 
     Args:
-        source: `ImageFolder` or `ArrayFolder`.
+        source: `ImageFolder`, `TarSource` or `ArrayFolder`.
         how: As for `data.look_at`.
 
     Returns:
@@ -61,7 +62,9 @@ def check(source, how="auto"):
     took = time.monotonic() - start
     bad = {**source.left_out, **{source.paths[i]: why for i, why in looks.reasons.items()}}
     print(
-        *[f"{printable(source.path)}: {len(source)} files looked at in {took:.1f} s", ""],
+        f"{printable(source.path)}: {len(source)} files{in_archives(source)} looked at in "
+        f"{took:.1f} s",
+        "",
         *table(looks),
         "",
         *remarks(looks, source),

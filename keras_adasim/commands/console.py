@@ -18,7 +18,12 @@ COMMANDS = {
     "knn": "nearest-neighbor accuracy of features on labeled images",
     "linear": "accuracy of linear classifiers on frozen features, the best of a sweep",
     "few_labels": "accuracy of frozen features with few labels, by logistic regression",
+    "finetune": "train a backbone with labels, to a classifier in a file of its own",
     "transfer": "k-NN and logistic regression on several data sets, in one table",
+    "retrieval": "images of what a query shows, ranked, as on the revisited Oxford and Paris",
+    "copy_detection": "which images are copies of others, as on Copydays and DISC21",
+    "video_segmentation": "objects followed through videos by their patches, as on DAVIS",
+    "dense": "semantic segmentation by the nearest labeled patches",
     "doctor": "near-duplicates, leaks, outliers and bad images of a folder; what to label first",
     "embed": "write the features of a folder of images to a file",
 }
@@ -49,7 +54,8 @@ def main(argv=None):
 
 def overview():
     """All commands, and what their exit status means."""
-    commands = [f"  keras-adasim {name:10} {text}" for name, text in COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    commands = [f"  keras-adasim {name:{width}}  {text}" for name, text in COMMANDS.items()]
     statuses = [f"  {status:3}  {text}" for status, text in STATUSES.items()]
     return "\n".join(
         [

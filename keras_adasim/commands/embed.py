@@ -9,6 +9,7 @@ from keras_adasim.commands.backbone import HELP, load_embedder
 from keras_adasim.commands.counting import Counting
 from keras_adasim.commands.protocol import check_same_channels, wanting
 from keras_adasim.commands.running import run
+from keras_adasim.commands.sound_images import LOOK_HELP, LOOKS, sound_images
 from keras_adasim.evaluation import embed
 from keras_adasim.evaluation.feature_cache import images_fingerprint
 from keras_adasim.evaluation.shards import FORMATS, check_form, write_arrays, write_shards
@@ -22,8 +23,9 @@ Writes the features of all images of a folder to an .npz or a .parquet file:
 
 with the arrays `features` (N, D), `paths` (N,), and, if the folder has one sub-folder per class,
 `labels` (N,) and `class_names`; with --tokens also the patch tokens, `tokens` (N, P, D). Images are
-resized to the backbone's size, as a whole. Without an ending, --out is a folder of several files of
---shard_size images each; the same command goes on where it was stopped.
+resized to the backbone's size, as a whole; files that can't be read are left out and named. Without
+an ending, --out is a folder of several files of --shard_size images each; the same command goes on
+where it was stopped.
 """
 # Images of a file, without and with patch tokens.
 SHARD_SIZES = (10_000, 500)
@@ -37,7 +39,7 @@ def main(argv=None, program="embed"):
 def define(values):
     """Defines the flags."""
     flags.DEFINE_string("backbone", None, HELP, flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Folder of images.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of images or archives.", flag_values=values)
     text = "File to write, .npz or .parquet, or a folder for several."
     flags.DEFINE_string("out", None, text, flag_values=values)
     flags.DEFINE_integer("batch_size", 256, "Images embedded at a time.", flag_values=values)
@@ -47,6 +49,7 @@ def define(values):
     flags.DEFINE_enum("format", "npz", list(FORMATS), text, flag_values=values)
     text = f"Images of a file in a folder; 0 for {SHARD_SIZES[0]}, with tokens {SHARD_SIZES[1]}."
     flags.DEFINE_integer("shard_size", 0, text, flag_values=values)
+    flags.DEFINE_enum("look", "auto", LOOKS, LOOK_HELP, flag_values=values)
 
 
 def start(values):
@@ -59,6 +62,7 @@ def start(values):
     with wanting(backbone.channels), renamed(path="data_dir"):
         source = data.open_folder(values.data_dir, backbone.channels)
     check_same_channels(source, backbone.channels)
+    source = sound_images(source, "images", values.look)
     backbone.prepare(source)
     with Counting("features", len(source)) as counting:
         form = out.suffix[1:] or values.format
@@ -137,10 +141,11 @@ class ArraysOf:
         if self.tokens:
             arrays["tokens"] = flat[:, feature_dim:].reshape(len(flat), -1, token_dim)
         if self.source.labels is not None:
-            names = np.array(self.source.class_names)
-            labels = self.source.labels[indices]
-            # A table has as many names as rows.
-            arrays |= {"labels": labels, "class_names": names[labels] if self.rows else names}
+            arrays["labels"] = labels = self.source.labels[indices]
+            if self.source.class_names is not None:
+                names = np.array(self.source.class_names)
+                # A table has as many names as rows.
+                arrays["class_names"] = names[labels] if self.rows else names
         return arrays
 
     def _look(self, images):

@@ -14,6 +14,7 @@ from absl import flags
 from keras_adasim import data
 from keras_adasim.commands.backbone import HELP, Embedder, load_embedder
 from keras_adasim.commands.counting import Counting
+from keras_adasim.commands.sound_images import LOOK_HELP, LOOKS, sound_images
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.evaluation import FeatureCache, embed
 from keras_adasim.evaluation.feature_cache import feature_key, images_fingerprint
@@ -28,16 +29,19 @@ IMAGES = """
 The folder of the data holds train/ and test/ (or val/), each with one sub-folder per class, or the
 classes themselves. The central square is taken of an image whose shorter side is 256 / 224 of it,
 as in DINO's evaluation; images that have the backbone's size already are taken as they are.
-Features are kept beside the backbone, in `features/`, and found there by the next protocol.
+Features are kept beside the backbone, in `features/`, and found there by the next protocol. Files
+that can't be read are left out, named and counted; --look=no leaves them to be an error.
 """
 
 
-def define(values, several=False):
+def define(values, several=False, batch_size=256, batch_help="Images looked at a time."):
     """Defines the flags that all of them have.
 
     Args:
         values: `flags.FlagValues`.
         several: Whether more than one set of images may be named.
+        batch_size: Default of that flag; None for one that is chosen.
+        batch_help: Its help.
     """
     sets = flags.DEFINE_multi_string if several else flags.DEFINE_string
     flags.DEFINE_string("backbone", None, HELP, flag_values=values)
@@ -50,12 +54,13 @@ def define(values, several=False):
         ("out", "Folder for the results as JSON; by default they are printed alone."),
     ):
         flags.DEFINE_string(name, None, text, flag_values=values)
-    flags.DEFINE_integer("batch_size", 256, "Images looked at a time.", flag_values=values)
+    flags.DEFINE_integer("batch_size", batch_size, batch_help, flag_values=values)
     text = "Use so many images of each set, drawn once; 0 for all."
     flags.DEFINE_integer("limit", 0, text, flag_values=values)
     text = f"A first answer: {QUICK} images of each set at most."
     flags.DEFINE_bool("quick", False, text, flag_values=values)
     flags.DEFINE_integer("seed", 0, "Seed of all draws.", flag_values=values)
+    flags.DEFINE_enum("look", "auto", LOOKS, LOOK_HELP, flag_values=values)
 
 
 class Part(data.Subset):
@@ -142,11 +147,9 @@ class Protocol:
 
 def told(source):
     """What a result says of its images."""
-    return {
-        "number": len(source),
-        "classes": len(np.unique(source.labels)),
-        "fingerprint": images_fingerprint(source),
-    }
+    labels = source.labels
+    classes = {} if labels is None else {"classes": len(np.unique(labels))}
+    return {"number": len(source), **classes, "fingerprint": images_fingerprint(source)}
 
 
 def open_protocol(name, values, integers=(), several=False):
@@ -161,21 +164,57 @@ def open_protocol(name, values, integers=(), several=False):
     Returns:
         A `Protocol`.
     """
+    check_shared(values, integers, several)
+    return opened(Protocol, name, values, load_embedder)
+
+
+def check_shared(values, integers=(), several=False):
+    """Checks the shared flags.
+
+    Args:
+        values: Parsed `flags.FlagValues`.
+        integers: Further flags that have to be positive, where they are given.
+        several: Whether more than one set of images may be named, of both kinds.
+
+    Returns:
+        The folder of the results, or None.
+    """
     check_integer("limit", values.limit, minimum=0)
     check_integer("seed", values.seed, minimum=0)
     for flag in ("batch_size", *integers):
-        check_integer(flag, values[flag].value)
+        if values[flag].value is not None:
+            check_integer(flag, values[flag].value)
     if not (values.data_dir or values.tfds) or (values.data_dir and values.tfds and not several):
         raise ValueError(
             "Expected either `data_dir` or `tfds`. Received: "
             f"data_dir={values.data_dir}, tfds={values.tfds}"
         )
-    out = None if values.out is None else _writable(expand(values.out, "out"))
+    return _folder_of_results(values)
+
+
+def opened(kind, name, values, load):
+    """Loads the backbone of checked flags.
+
+    Args:
+        kind: `Protocol`, or a subclass.
+        name: Name of the command.
+        values: Parsed `flags.FlagValues`.
+        load: Function from what `--backbone` names to the backbone.
+    """
+    out = _folder_of_results(values)
     keras.utils.set_random_seed(values.seed)  # Of a network without weights of its own.
-    backbone = load_embedder(values.backbone)
-    settings = {flag: values[flag].value for flag in values if not flag.startswith("help")}
+    backbone = load(values.backbone)
     cache = FeatureCache(_cache_folder(backbone, out), say=print)
-    return Protocol(name, backbone, cache, out, settings)
+    return kind(name, backbone, cache, out, settings_of(values))
+
+
+def settings_of(values):
+    """Dict of the flags that are a setting."""
+    return {flag: values[flag].value for flag in values if not flag.startswith("help")}
+
+
+def _folder_of_results(values):
+    return None if values.out is None else _writable(expand(values.out, "out"))
 
 
 def _writable(out):
@@ -223,6 +262,11 @@ def open_images(protocol, data_dir=None, tfds=None):
     for source in sources:
         source.checked_labels()
         check_same_channels(source, protocol.backbone.channels)
+    kept = None if protocol.cache.folder is None else protocol.cache.folder / "looks"
+    sources = [
+        sound_images(source, f"{name} images", flags["look"], kept)
+        for source, name in zip(sources, ("training", "test"), strict=False)
+    ]
     limit = min([n for n in (flags["limit"], flags["quick"] * QUICK) if n], default=None)
     sources = [_drawn(source, limit, flags["seed"]) for source in sources]
     if len(np.unique(sources[0].labels)) < 2:

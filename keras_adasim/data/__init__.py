@@ -12,6 +12,7 @@ from keras_adasim.data.open_splits import open_splits
 from keras_adasim.data.pair_dataset import PairDataset
 from keras_adasim.data.source import Source
 from keras_adasim.data.subset import Subset
+from keras_adasim.data.tar_source import TarSource
 from keras_adasim.data.tfds_source import TfdsSource
 from keras_adasim.data.tfds_splits import tfds_splits
 from keras_adasim.data.watched_source import WatchedSource
@@ -29,6 +30,7 @@ __all__ = [
     "PairDataset",
     "Source",
     "Subset",
+    "TarSource",
     "TfdsSource",
     "WatchedSource",
     "load_in_memory",

@@ -73,7 +73,10 @@ def check_value_range(value_range, channels):
     Raises:
         ValueError: If it isn't `(low, high)`, or as many of each as there are channels, low first.
     """
-    values = np.asarray(value_range, np.float64)
+    try:
+        values = np.asarray(value_range, np.float64)
+    except (TypeError, ValueError):
+        values = np.zeros(())
     halves = np.split(values, 2) if values.ndim == 1 and len(values) in (2, 2 * channels) else None
     if halves is None or not (np.isfinite(values).all() and (halves[0] < halves[1]).all()):
         raise ValueError(

@@ -1,6 +1,7 @@
 """Tells cheaply whether a file is the one that it was."""
 
 import concurrent.futures
+import itertools
 import os
 
 import numpy as np
@@ -24,10 +25,34 @@ def file_fingerprints(paths):
         (n,) uint64 array: in its upper 22 bits the size, then 21 bits each of the time and the
         number, as hashes. 0 of a file that isn't there any more.
     """
-    paths = list(paths)
-    chunks = [paths[i : i + _FILES_AT_ONCE] for i in range(0, len(paths), _FILES_AT_ONCE)]
+    chunks = iter(paths)
+    found = [np.zeros(0, np.uint64)]
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
-        return np.concatenate([np.zeros(0, np.uint64), *threads.map(_of_some, chunks)])
+        # No more names than the threads are busy with are in memory.
+        while True:
+            some = [list(itertools.islice(chunks, _FILES_AT_ONCE)) for _ in range(_THREADS)]
+            found += threads.map(_of_some, some)
+            if not some[-1]:
+                return np.concatenate(found)
+
+
+def combined(sizes, times, numbers):
+    """A fingerprint of what isn't a file by itself, of three numbers with the same three parts.
+
+    Args:
+        sizes: (n,) integers, or one of them.
+        times: Likewise.
+        numbers: Likewise.
+
+    Returns:
+        (n,) uint64 array.
+    """
+    factor = np.uint64(_FACTOR)
+    size, time, number = (
+        np.atleast_1d(np.asarray(value, np.uint64)) * factor for value in (sizes, times, numbers)
+    )
+    found = size >> np.uint64(42) << np.uint64(42)
+    return found | time >> np.uint64(43) << np.uint64(21) | number >> np.uint64(43)
 
 
 def _of_some(paths):

@@ -1,25 +1,24 @@
 """A folder of image files."""
 
 import functools
-import itertools
 import os
+import sys
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from keras_adasim.data.careful_decode import decode_carefully
-from keras_adasim.data.depth import check_value_range, sample_range, some_pixels
+from keras_adasim.data.encoded_source import EncodedSource, check_gray_or_rgb
 from keras_adasim.data.file_fingerprints import file_fingerprints
+from keras_adasim.data.kept_listing import keep_listing, kept_listing, listing_file
 from keras_adasim.data.listing import MODERN, Listing, named_suffixes, printable, some_names
 from keras_adasim.data.look_at_file import look_at_image
-from keras_adasim.data.source import Source
 from keras_adasim.files import expand
 from keras_adasim.keys import Keys
-from keras_adasim.validation import check_integer
+from keras_adasim.names import Names
 
 
-class ImageFolder(Source):
+class ImageFolder(EncodedSource):
     """The image files of a folder, with a label per sub-folder.
 
     If the folder holds sub-folders and no image of its own, each sub-folder, searched with
@@ -38,10 +37,12 @@ class ImageFolder(Source):
     Args:
         path: The folder.
         channels: 3 to decode all images to RGB, 1 to decode them to gray.
+        listings: A folder in which `keep_listing` wrote: folders that haven't changed since are
+            not listed again. None to list all.
 
     Attributes:
         path: The folder, `~` expanded.
-        paths: List of N strings, the files' paths below the folder.
+        paths: `Names` of N strings, the files' paths below the folder.
         class_names: List of strings, or None without labels.
         why_unlabeled: String. Why there are no labels, or None.
         left_out: Dict of paths below the folder of what is called like an image and can't be read
@@ -69,35 +70,28 @@ class ImageFolder(Source):
 
     suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
-    def __init__(self, path, channels=3):
-        if check_integer("channels", channels) not in (1, 3):
-            raise ValueError(
-                "Expected `channels` to be 1 (gray) or 3 (RGB); use `ArrayFolder` or "
-                f"`ArraySource` for other images. Received: channels={channels}"
-            )
+    def __init__(self, path, channels=3, listings=None):
+        self.channels = check_gray_or_rgb(channels)
         self.path = self._checked_folder(path)
-        self.channels = channels
-        self._value_range = None
-        self._root, self._tensor = os.fsencode(self.path) + b"/", None
-        listing = Listing(self.path, self._is_image)
-        folders, own = listing.folders, listing.images
-        by_folder = {folder: listing.images_below(folder) for folder in folders}
+        self._root, self._tensors = os.fsencode(self.path) + b"/", None
+        known = None if listings is None else kept_listing(self.listing_file(listings))
+        listing = Listing(self.path, self._is_image, known)
         self.left_out, self.others = listing.left_out, listing.others
+        self.paths, classes = _paths_and_classes(listing)
+        self._found, self._is_new = listing.found, listing.is_new
         self._warn_of_left_out()
-        classes = {folder: names for folder, names in by_folder.items() if names}
-        if not classes and not own:
+        if not len(self.paths):
             found = f", but with others: {named_suffixes(self.others)}" if self.others else ""
             raise FileNotFoundError(
                 self._expected(self.path, f"a folder without such files{found}")
             )
-        if own or not classes:
-            self.paths = sorted(itertools.chain(own, *classes.values()))
-            self.why_unlabeled = self._reason(classes, own)
+        if listing.images:
+            self.why_unlabeled = self._reason(listing)
             return
-        self.paths = list(itertools.chain(*classes.values()))
-        self.class_names = list(classes)
-        self.labels = np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()])
-        self._warn_of_empty([folder for folder in folders if folder not in classes])
+        self.class_names = [name for name, count in classes.items() if count]
+        counts = [count for count in classes.values() if count]
+        self.labels = np.repeat(np.arange(len(counts)), counts)
+        self._warn_of_empty([name for name, count in classes.items() if not count])
 
     def __len__(self):
         """Number of images."""
@@ -105,40 +99,35 @@ class ImageFolder(Source):
 
     def read(self, index):
         """Reads the bytes of a file: int64 scalar tensor -> string scalar tensor."""
-        return tf.io.read_file(tf.strings.join([self._root, self._names()[index]]))
+        names, offsets = self._packed()
+        start = offsets[index]
+        name = tf.strings.substr(names, start, offsets[index + 1] - start)
+        return tf.io.read_file(tf.strings.join([self._root, name]))
 
     def describe(self, index):
         """Names an image by its path."""
         return printable(self.path / self.paths[index])
 
-    @property
-    def value_range(self):
-        """`(low, high)`, the values of deep images that become 0 and 255, or None without any.
+    def listing_file(self, listings):
+        """The file of this folder's listing in a folder of listings."""
+        return listing_file(listings, self.path, self.suffixes)
 
-        If nobody sets it, it is measured when it is needed: on up to 64 such images in a fixed
-        order, from the 0.1th percentile of their values to the 99.9th. One range for all channels
-        keeps the colors.
+    def keep_listing(self, file):
+        """Writes which files there are, unless it is known there already.
+
+        Args:
+            file: A `pathlib.Path`, that `listing_file` gives.
+
+        Raises:
+            OSError: If it can't be written.
         """
-        if self._value_range is None:
-            self._value_range = self._measure_range()
-        return self._value_range
+        if self._is_new or not file.exists():
+            keep_listing(file, self._found, self.paths)
 
-    @value_range.setter
-    def value_range(self, value_range):
-        self._value_range = check_value_range(value_range, self.channels)
-
-    def _measure_range(self):
-        return sample_range(len(self), self._deep_sample, by_channel=False)
-
-    def _deep_sample(self, index):
-        seen = self.look(index, full=False)
-        if seen.reason or seen.kind.bits <= 8:
-            return None
-        try:
-            with open(self._path(index), "rb") as file:
-                return some_pixels(decode_carefully(file.read(), self.channels, lambda p: p))
-        except (OSError, ValueError):
-            return None
+    def contents(self, index):
+        """Reads the bytes of a file."""
+        with open(self._path(index), "rb") as file:
+            return file.read()
 
     def look(self, index, full):
         """Looks at a file, as `look_at_image` does."""
@@ -147,23 +136,27 @@ class ImageFolder(Source):
     @functools.cached_property
     def keys(self):
         """`Keys`: the paths below the folder, with "/" between their parts."""
+        if os.sep == "/":
+            return Keys(self.paths)
         return Keys(path.replace(os.sep, "/") for path in self.paths)
 
     def fingerprints(self, indices=None):
         """(n,) uint64 array: size, time of the last change and number of all files, or of some."""
-        indices = range(len(self)) if indices is None else indices
-        return file_fingerprints(self._path(index) for index in indices)
+        paths = self.paths if indices is None else self.paths[np.asarray(indices, np.int64)]
+        return file_fingerprints(os.path.join(self.path, path) for path in paths)
 
     def _path(self, index):
         return os.path.join(self.path, self.paths[index])
 
     @tf.autograph.experimental.do_not_convert
-    def _names(self):
-        if self._tensor is None:
+    def _packed(self):
+        """All paths as one string, and where each begins."""
+        if self._tensors is None:
+            content, offsets = _bytes_of(self.paths)
             # Not a constant in every graph that reads it, and not on the accelerator.
             with tf.init_scope(), tf.device("CPU:0"):
-                self._tensor = tf.constant([os.fsencode(path) for path in self.paths])
-        return self._tensor
+                self._tensors = tf.constant(content), tf.constant(offsets)
+        return self._tensors
 
     def _checked_folder(self, path):
         path = expand(path)
@@ -180,10 +173,10 @@ class ImageFolder(Source):
             f"is unpacked. Received: path='{path}', {received}"
         )
 
-    def _reason(self, classes, own):
-        if not classes:
+    def _reason(self, listing):
+        if len(listing.images) == len(self.paths):
             return f"no sub-folder with images in {self.path}"
-        reason = f"{some_names(own)} beside the sub-folders of {self.path}"
+        reason = f"{some_names(listing.images)} beside the sub-folders of {self.path}"
         logging.warning(
             "No labels, because of images that are in no class: %s. Move them if the sub-folders "
             "are classes.",
@@ -212,3 +205,30 @@ class ImageFolder(Source):
 
     def _is_image(self, name):
         return not name.startswith(".") and name.lower().endswith(self.suffixes)
+
+
+def _paths_and_classes(listing):
+    """All paths of a listing as `Names`, and a dict of the folders in it to their images."""
+    if listing.images:
+        return Names(listing.all_images()), {}
+    counts = {}
+
+    def paths():
+        for folder in listing.folders:
+            counts[folder] = 0
+            for path in listing.images_below(folder):
+                counts[folder] += 1
+                yield path
+
+    return Names(paths()), counts
+
+
+def _bytes_of(paths):
+    """Paths as the file system has them, one behind the other, and where each begins."""
+    arrays = paths.to_arrays()
+    content = arrays["bytes"].tobytes()
+    if b"\xed" not in content and sys.getfilesystemencoding() == "utf-8":
+        return content, arrays["offsets"]
+    # Of names that are no UTF-8, which `Names` have as surrogates, the system's bytes are others.
+    encoded = [os.fsencode(path) for path in paths]
+    return b"".join(encoded), np.cumsum([0, *map(len, encoded)])

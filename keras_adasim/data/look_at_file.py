@@ -84,9 +84,27 @@ def look_at_image(path, full):
     Returns:
         `Seen`.
     """
-    try:
+
+    def opened():
         check_regular(path)
-        with open(path, "rb") as file:
+        return open(path, "rb")
+
+    return look_at_opened(opened, full)
+
+
+def look_at_opened(opened, full):
+    """Looks at an image file that need not have a path, as `look_at_image` does.
+
+    Args:
+        opened: Function without arguments, that returns an open binary file, or raises OSError or
+            ValueError.
+        full: Whether to decode it.
+
+    Returns:
+        `Seen`.
+    """
+    try:
+        with opened() as file:
             if not full and (seen := _by_header(file)):
                 return seen
             file.seek(0)

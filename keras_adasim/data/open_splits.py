@@ -1,5 +1,7 @@
 """Training and test images of a folder, or of several."""
 
+from keras_adasim.data.archive_splits import archive_splits
+from keras_adasim.data.archives import Archives, find_archives, is_archive
 from keras_adasim.data.joined_source import JoinedSource
 from keras_adasim.data.listing import some_names
 from keras_adasim.data.open_folder import open_folder
@@ -14,6 +16,7 @@ def open_splits(
     test_split="",
     require_test=False,
     require_labels=False,
+    listings=None,
 ):
     """Opens the training and the test images of a folder, or of several.
 
@@ -26,6 +29,8 @@ def open_splits(
     - where there are other folders beside `test`, but no `train`, all of them are classes, and a
       warning says so;
     - a folder that holds nothing but one folder with a training split is an error;
+    - tar archives in one folder are told apart by these words in their names, as in
+      `train-000.tar` and `val-000.tar`;
     - if `train` holds images and no sub-folder, the folders beside it hold images too, and none
       is a test split, then `train` may be a class among others: that is an error, which a
       `train_split` mends.
@@ -35,13 +40,15 @@ def open_splits(
     folder without images is no class.
 
     Args:
-        data_dir: The folder, or a list of folders.
+        data_dir: The folder, or a list of folders; or a tar archive, a name such as
+            `"train-{000..099}.tar"`, or a list of them, which are the training set.
         channels: 3 for RGB, 1 for gray, or the number of channels of .npy files.
         train_split: Name of the folder of the training images in every folder; `"."` takes the
             folder itself. Found by default.
         test_split: Name of the folder of the test images in at least one folder; found by default.
         require_test: Whether to raise if there are no test images.
         require_labels: Whether to raise if training or test images have no labels.
+        listings: A folder in which the folders' listings are kept, as for `ImageFolder`.
 
     Returns:
         Two sources `(train, test)`; `test` is None where there are no test images.
@@ -71,17 +78,37 @@ def open_splits(
     roots = list(data_dir) if isinstance(data_dir, list | tuple) else [data_dir]
     if not roots:
         raise ValueError("Expected `data_dir` to be a folder or a list of them. Received: []")
-    found = [split_folders(root, train_split, test_split) for root in roots]
+    if all(is_archive(root) for root in roots):
+        roots = [find_archives(roots)]
+    found = [_places(root, channels, train_split, test_split) for root in roots]
     trains = _different([train for train, _ in found])
     tests = _different([test for _, test in found if test is not None])
     if not tests and (require_test or test_split):
+        if isinstance(roots[0], Archives):
+            raise ValueError(
+                "Expected test images: pass the folder that training and test archives are in. "
+                f"Received: `data_dir` of {len(roots[0].names)} archives, all for training"
+            )
         raise missing_split(roots[0], [test_split] if test_split else ["test", "val"], "test_split")
-    train = _open(trains, channels)
-    test = _open(tests, channels, train) if tests else None
+    train = _open(trains, channels, listings)
+    test = _open(tests, channels, listings, train) if tests else None
     for source in (train, test):
         if require_labels and source is not None:
             source.checked_labels()
     return train, test
+
+
+def _places(root, channels, train_split, test_split):
+    """Where the training and the test images are: folders, or archives."""
+    if isinstance(root, Archives):
+        return root, None
+    archives = archive_splits(root, train_split, test_split)
+    if archives is None:
+        return split_folders(root, train_split, test_split)
+    train, tests = archives
+    if len(tests) > 1:  # Those without labels may be a test set whose labels are kept secret.
+        tests = [test for test in tests if open_folder(test, channels).labels is not None] or tests
+    return train, next(iter(tests), None)
 
 
 def _different(folders):
@@ -96,8 +123,8 @@ def _different(folders):
     return folders
 
 
-def _open(folders, channels, train=None):
-    sources = [open_folder(folder, channels) for folder in folders]
+def _open(folders, channels, listings, train=None):
+    sources = [open_folder(folder, channels, listings) for folder in folders]
     wanted = None if train is None else train.class_names
     if wanted is not None:
         for source in sources:

@@ -143,7 +143,7 @@ def _without_train(root, folders, test, test_split):
 def _check_not_a_class(root, folders, train):
     """Raises if the folder called train looks like one class (of vehicles) among others."""
     others = [name for name in folders if name != train.name]
-    if sub_folders(train) or not any(_holds_images(root / name) for name in others):
+    if sub_folders(train) or not any(holds_images(root / name) for name in others):
         return
     raise ValueError(
         f"Expected {root} to have folders train and test, or classes: `train_split='{train.name}'` "
@@ -152,7 +152,8 @@ def _check_not_a_class(root, folders, train):
     )
 
 
-def _holds_images(folder):
+def holds_images(folder):
+    """Whether there are images in a folder, not below it."""
     suffixes = ImageFolder.suffixes + ArrayFolder.suffixes
     with os.scandir(folder) as entries:
         names = [e.name for e in entries if e.is_file() and not e.name.startswith(".")]

@@ -90,6 +90,8 @@ class Subset(Source):
     def keys(self):
         """`Keys`: those of the source; an image that is there again has "#2" behind it."""
         keys = checked_keys(self.source)
+        if np.array_equal(self.indices, np.arange(len(keys))):
+            return keys
         if len(np.unique(self.indices)) == len(self):
             return keys[self.indices]
         return Keys(numbered(keys[index] for index in self.indices))

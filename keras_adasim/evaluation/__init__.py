@@ -1,6 +1,7 @@
 """Protocols that judge features: pure functions, whose commands stand in `evaluation/`."""
 
 from keras_adasim.evaluation import (
+    accuracy,
     bootstrapping,
     copy_detection,
     dense,
@@ -8,9 +9,13 @@ from keras_adasim.evaluation import (
     doctor,
     feature_cache,
     few_labels,
+    finetune,
+    finetune_settings,
     gallery,
     label_free,
+    layer_decay,
     linear,
+    mixing,
     neighborhoods,
     retrieval,
     shards,
@@ -19,6 +24,7 @@ from keras_adasim.evaluation import (
     video_segmentation,
 )
 from keras_adasim.evaluation.augmented import augmented_batches
+from keras_adasim.evaluation.by_size import embed_by_size
 from keras_adasim.evaluation.feature_cache import FeatureCache
 from keras_adasim.evaluation.features import embed
 from keras_adasim.evaluation.knn import (
@@ -28,12 +34,13 @@ from keras_adasim.evaluation.knn import (
     leave_one_out_accuracy,
 )
 from keras_adasim.evaluation.linear import LinearProbe
-from keras_adasim.evaluation.standard_error import standard_error
+from keras_adasim.evaluation.standard_error import error_of_mean, standard_error
 from keras_adasim.evaluation.transfer import transfer_table
 
 __all__ = [
     "FeatureCache",
     "LinearProbe",
+    "accuracy",
     "augmented_batches",
     "bootstrapping",
     "copy_detection",
@@ -41,15 +48,21 @@ __all__ = [
     "diverse_subset",
     "doctor",
     "embed",
+    "embed_by_size",
+    "error_of_mean",
     "feature_cache",
     "few_labels",
+    "finetune",
+    "finetune_settings",
     "gallery",
     "knn_accuracies",
     "knn_accuracy",
     "label_free",
+    "layer_decay",
     "leave_one_out_accuracies",
     "leave_one_out_accuracy",
     "linear",
+    "mixing",
     "neighborhoods",
     "retrieval",
     "shards",

@@ -5,13 +5,13 @@ import tensorflow as tf
 
 from keras_adasim.augment.multi_crop import MultiCrop
 from keras_adasim.data.host_crops import HostCrops
-from keras_adasim.validation import check_has, check_integer
+from keras_adasim.validation import check_has, check_integer, check_range
 
 # torchvision's defaults, as for DINO's linear evaluation.
 SCALE = (0.08, 1.0)
 
 
-def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0):
+def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0, scale=SCALE):
     """Batches of random resized crops, half of them flipped, all images once in every epoch.
 
     A batch may go over the end of an epoch; the last one of all may be smaller.
@@ -22,6 +22,7 @@ def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0):
         batch_size: Images of a batch, B.
         epochs: How often to go through all, in another order each time.
         seed: Non-negative integer; orders, crops and flips follow from it.
+        scale: Range of a crop's share of the image's area.
 
     Returns:
         Finite `tf.data.Dataset` of pairs of uint8 images (B, S, S, C) and int64 labels (B,).
@@ -38,7 +39,7 @@ def augmented_batches(source, image_size, batch_size=256, epochs=1, seed=0):
     """
     check_has("source", source, "a `data.Source` of labeled images", "read_as", "checked_labels")
     labels = tf.constant(np.asarray(source.checked_labels(), np.int64))
-    crops = MultiCrop(check_integer("image_size", image_size), SCALE)
+    crops = MultiCrop(check_integer("image_size", image_size), check_range("scale", scale, 1))
     batch_size = check_integer("batch_size", batch_size)
     seed = check_integer("seed", seed, minimum=0)
     cut = HostCrops(source, crops, "bilinear")

@@ -6,7 +6,13 @@ import tensorflow as tf
 from keras_adasim.evaluation.neighbor_search import find_neighbors
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.pairing.validation import check_integers
-from keras_adasim.validation import check_integer, check_number, check_numbers, check_one_size
+from keras_adasim.validation import (
+    check_has,
+    check_integer,
+    check_number,
+    check_numbers,
+    check_one_size,
+)
 
 IGNORE = 255
 
@@ -21,6 +27,7 @@ def patch_retrieval(
     temperature=0.02,
     memory_size=None,
     seed=0,
+    tell=None,
 ):
     """Segments images by the labels of the most similar patches of a memory.
 
@@ -43,6 +50,7 @@ def patch_retrieval(
         temperature: The smaller, the more the nearest one counts.
         memory_size: Integer. Remember so many patches, drawn once; None for all.
         seed: Integer. Seed of the draw.
+        tell: Function that is called after each test image, with 1; None for none.
 
     Returns:
         Tuple `(mean, per_class)`: the mean intersection over union, and that of each class (C,).
@@ -68,6 +76,8 @@ def patch_retrieval(
             f"Expected `num_classes` to be at most {IGNORE}. Received: num_classes={num_classes}"
         )
     check_number("temperature", temperature, above=0)
+    if tell is not None:
+        check_has("tell", tell, "a function, or None", "__call__")
     train = _checked("train", train_features, train_masks, num_classes)
     test_features, test_masks = _checked("test", test_features, test_masks, num_classes)
     check_one_size(train[0], test_features)
@@ -82,6 +92,8 @@ def patch_retrieval(
         soft = _soft_labels(features, memory, labels, topk, temperature)
         found = tf.argmax(tf.image.resize(soft, mask.shape), axis=-1).numpy()
         counts += confusion_counts(found, mask, num_classes)
+        if tell is not None:
+            tell(1)
     per_class = intersection_over_union(counts)
     known = per_class[~np.isnan(per_class)]
     return float(known.mean()) if len(known) else float("nan"), per_class

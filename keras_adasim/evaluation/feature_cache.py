@@ -165,8 +165,11 @@ def images_fingerprint(source):
 def weights_fingerprint(variables, *facts):
     """16 hexadecimal digits that depend on every weight of a network.
 
+    They don't depend on the order of the variables, nor on seeds of dropout: a network and what was
+    exported of it have the same.
+
     Args:
-        variables: Its variables, in order.
+        variables: Its variables.
         *facts: What else decides its features, such as the mean that images are normalized with.
 
     Returns:
@@ -179,9 +182,11 @@ def weights_fingerprint(variables, *facts):
         ka.evaluation.feature_cache.weights_fingerprint(layer.variables, "bilinear")
         ```
     """
-    digest = hashlib.sha256(repr(facts).encode())
+    digests = []
     for variable in variables:
         array = np.ascontiguousarray(variable.numpy())
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
+        if array.dtype.kind not in "iu":
+            digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+            digest.update(array.tobytes())
+            digests.append(digest.hexdigest())
+    return hashlib.sha256(repr((facts, sorted(digests))).encode()).hexdigest()[:16]

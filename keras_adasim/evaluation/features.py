@@ -40,19 +40,12 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
         features = ka.evaluation.embed(source, lambda images: tf.reshape(images, (len(images), -1)))
         ```
     """
-    check_has("source", source, "images, with a length", "__len__", "__getitem__")
+    check_source(source)
     check_has("embed_fn", embed_fn, "a function of images", "__call__")
     check_switch("center_crop", center_crop)
     check_integer("batch_size", batch_size)
     if image_size is not None:
         check_integer("image_size", image_size)
-    if not len(source):
-        raise ValueError("Expected `source` with at least one image. Received: len(source)=0")
-    if not hasattr(source, "decode") and not hasattr(source[0], "shape"):
-        raise ValueError(
-            "Expected `source` to give images (H, W, C). Received: source[0] of type "
-            f"{type(source[0]).__name__}"
-        )
     indices = np.arange(len(source)) if indices is None else indices
     indices = check_integers("indices", indices, (None,), len(source)).astype(np.int64)
     if not len(indices):
@@ -62,9 +55,21 @@ def embed(source, embed_fn, batch_size=256, image_size=None, center_crop=False, 
     return np.concatenate(features)
 
 
+def check_source(source):
+    """Raises ValueError unless there are images to look at."""
+    check_has("source", source, "images, with a length", "__len__", "__getitem__")
+    if not len(source):
+        raise ValueError("Expected `source` with at least one image. Received: len(source)=0")
+    if not hasattr(source, "decode") and not hasattr(source[0], "shape"):
+        raise ValueError(
+            "Expected `source` to give images (H, W, C). Received: source[0] of type "
+            f"{type(source[0]).__name__}"
+        )
+
+
 def _images(source, indices, image_size, center_crop):
     """Data set of uint8 images, read in parallel and in order."""
-    decode = source.decode if hasattr(source, "decode") else _python_decode(source)
+    decode = decoder(source)
 
     def read(index):
         image = decode(index)
@@ -74,8 +79,10 @@ def _images(source, indices, image_size, center_crop):
     return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _python_decode(source):
-    """`source[i]` for a graph, of sources that can't be read in one."""
+def decoder(source):
+    """Function of an index in a graph that gives a source's image; `source[i]` if it has none."""
+    if hasattr(source, "decode"):
+        return source.decode
     channels = source[0].shape[-1]
 
     def decode(index):

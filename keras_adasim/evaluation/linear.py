@@ -78,10 +78,8 @@ class LinearProbe:
         self.parts = _checked_parts(parts, feature_dim)
         self.momentum = check_number("momentum", momentum, minimum=0, below=1)
         self._schedule = WarmupCosine(1.0, 0.0, steps)
-        rng = np.random.default_rng(check_integer("seed", seed, minimum=0))
-        # One classifier for all rates; a part of the features has the same weights in every part.
-        initial = rng.normal(0, 0.01, (feature_dim, 1, num_classes)).astype(np.float32)
-        initial = np.repeat(initial, len(self.learning_rates), axis=1)
+        self.seed = check_integer("seed", seed, minimum=0)
+        initial = self._initial()
         self.kernels = {
             name: tf.Variable(initial[start:stop], name="kernel")
             for name, (start, stop) in self.parts.items()
@@ -91,6 +89,20 @@ class LinearProbe:
         }
         self._velocities = [tf.Variable(tf.zeros_like(v)) for v in self._variables()]
         self.iterations = tf.Variable(0, dtype=tf.int64)
+
+    def _initial(self):
+        """Initial weights (F, L, C): one classifier for all rates, the same in every part."""
+        rng = np.random.default_rng(self.seed)
+        initial = rng.normal(0, 0.01, (self.feature_dim, 1, self.num_classes)).astype(np.float32)
+        return np.repeat(initial, len(self.learning_rates), axis=1)
+
+    def reset(self):
+        """Puts all classifiers back to where they began."""
+        initial = self._initial()
+        for name, (start, stop) in self.parts.items():
+            self.kernels[name].assign(initial[start:stop])
+        for variable in (*self.biases.values(), *self._velocities, self.iterations):
+            variable.assign(tf.zeros_like(variable))
 
     def _variables(self):
         return [*self.kernels.values(), *self.biases.values()]

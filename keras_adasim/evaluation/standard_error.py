@@ -2,7 +2,9 @@
 
 import math
 
-from keras_adasim.validation import check_integer, check_number
+import numpy as np
+
+from keras_adasim.validation import check_integer, check_number, check_numbers
 
 
 def standard_error(share, count):
@@ -25,3 +27,25 @@ def standard_error(share, count):
     """
     share = check_number("share", share, minimum=0, maximum=1)
     return math.sqrt(share * (1 - share) / check_integer("count", count))
+
+
+def error_of_mean(values):
+    """Standard error of the mean of numbers drawn independently.
+
+    Args:
+        values: Numbers (n,), such as the average precisions of queries; NaN are left out.
+
+    Returns:
+        Float, their standard deviation (of n - 1) divided by the square root of n; NaN below two.
+
+    Raises:
+        ValueError: If `values` aren't numbers.
+
+    Example:
+        ```python
+        ka.evaluation.error_of_mean([0.4, 0.6, 0.5, 0.5])
+        ```
+    """
+    values = check_numbers("values", values).astype(float).ravel()
+    values = values[~np.isnan(values)]
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan

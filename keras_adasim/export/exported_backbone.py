@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.files import expand
-from keras_adasim.layers.preprocessing import check_type
+from keras_adasim.layers.preprocessing import check_channels, check_type
 
 
 def load_backbone(path):
@@ -122,8 +122,31 @@ class ExportedBackbone(keras.layers.Layer):
             )
         return self._loaded.intermediate(self._check_images(images))["class_tokens"]
 
+    def last_self_attention(self, images):
+        """Attention of the last block of a Vision Transformer; inference only.
+
+        Args:
+            images: As for a call.
+
+        Returns:
+            float32 tensor (B, heads, 1 + P, 1 + P), a softmax: queries, then keys, the class token
+            first.
+
+        Raises:
+            ValueError: If the backbone isn't one of our Vision Transformers, or was exported by an
+                earlier version.
+        """
+        if not self.metadata.attention:
+            raise ValueError(
+                "Expected an exported Vision Transformer that tells where it looks. Received: "
+                f"{self.folder!r}, without the endpoint `attention`. Export it again: "
+                "`keras-adasim export --backbone=RUN --out=FOLDER`."
+            )
+        return self._loaded.attention(self._check_images(images))["attention"]
+
     def _check_images(self, images):
         images = tf.convert_to_tensor(images)
+        check_channels(images, self.metadata.channels)
         check_type(images.dtype, self.metadata.value_range)
         return images if images.dtype.is_integer else tf.cast(images, tf.float32)
 

@@ -1,4 +1,4 @@
-"""A folder that is written as a whole, or not at all."""
+"""A folder, or a file, that is written as a whole, or not at all."""
 
 import contextlib
 import glob
@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 
-from keras_adasim.files import expand
+from keras_adasim.files import expand, flush_folder
 
 
 def check_path(path, overwrite, marks):
@@ -35,6 +35,54 @@ def check_path(path, overwrite, marks):
             f"something else: it holds no {' and '.join(marks)}. Choose another path."
         )
     return path
+
+
+def check_file(path, overwrite, suffix):
+    """Returns the path of a file to write, if nothing would be lost.
+
+    Args:
+        path: File to write.
+        overwrite: Whether an earlier one is replaced.
+        suffix: How its name ends.
+
+    Raises:
+        ValueError: If its name ends otherwise.
+        FileExistsError: If `path` is taken and `overwrite` isn't set, or is a folder.
+    """
+    path = expand(path)
+    if path.suffix != suffix:
+        raise ValueError(
+            f"Expected `path` to be a file that ends in {suffix}. Received: path={str(path)!r}"
+        )
+    if path.is_dir() or (path.exists() and not overwrite):
+        what = "a folder" if path.is_dir() else "which is taken"
+        raise FileExistsError(
+            f"Expected `path` to be a new file. Received: path={str(path)!r}, {what}. Pass "
+            "`overwrite` to replace a file, or choose another path."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def written_beside(path):
+    """Gives the name of a new file beside `path`, which takes its place once all has gone well.
+
+    Args:
+        path: The file in the end.
+
+    Yields:
+        Path of a file to write, with the same suffix; after an error it is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ class Metadata:
         mean: C means that images are normalized with, on the scale from 0 to 1.
         std: C standard deviations.
         last_blocks: Blocks whose class tokens the endpoint `intermediate` gives; 0 without one.
+        attention: Whether there is an endpoint `attention`.
         trainable_variables: Paths of the trainable variables, in the SavedModel's order.
         non_trainable_variables: Paths of the others.
         value_range: Values of images with more than 8 bits that become 0 and 255, `(low, high)` or
@@ -36,6 +37,7 @@ class Metadata:
     non_trainable_variables: tuple
     not_stored_because: str | None = None
     value_range: tuple | None = None
+    attention: bool = False
 
     def write(self, folder):
         """Writes the file into the SavedModel's folder."""

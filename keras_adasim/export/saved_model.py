@@ -5,14 +5,13 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from keras_adasim.backbones.clone import clone_backbone
 from keras_adasim.backbones.stored_backbone import METADATA_NAME, store_backbone
 from keras_adasim.backbones.sublayers import sublayers
+from keras_adasim.export import network
+from keras_adasim.export.deviation import LIMIT, check_deviation, example_images
 from keras_adasim.export.folder import check_path, written_whole
 from keras_adasim.export.metadata import Metadata
-from keras_adasim.finite import check_finite
-from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
-from keras_adasim.validation import check_integer, check_per_channel, check_switch
+from keras_adasim.validation import check_integer, check_switch
 
 # The first is the type of the signature `serving_default`; NumPy's divisions give the last.
 IMAGE_TYPES = (tf.uint8, tf.float32, tf.float64)
@@ -37,7 +36,10 @@ def export_backbone(
       `{"features": (B, D), "tokens": (B, P, D)}`, or no tokens if the backbone has none;
     - `train`: the same with dropout, drop path and the batch's statistics on, for fine-tuning;
     - `intermediate`, if the backbone is a Vision Transformer: `{"class_tokens": (B, n, D)}` of
-      its last n blocks.
+      its last n blocks;
+    - `attention`, of our Vision Transformers: `{"attention": (B, heads, 1 + P, 1 + P)}`, the
+      softmax of the last block, queries, then keys, the class token first: `[:, :, 0, 1:]` is how
+      much it looks at each patch, row by row.
 
     Images are resized to `image_size` (bilinear, antialiased, without keeping the ratio of the
     sides) and normalized. In plain TensorFlow:
@@ -50,8 +52,10 @@ def export_backbone(
 
     All weights of the backbone are exported as trainable, also those that are frozen now, and it
     computes in the precision of its dtype policy. The folder is complete or not there: it is
-    written under another name first. It also holds the backbone itself, which
-    `backbones.get(path)` rebuilds to train on, unless Keras doesn't know its classes.
+    written under another name first, and compared with the backbone: their largest difference on
+    seeded images, as a share of the largest value, must be at most 1e-4 (where it computes in half
+    precision, 8 of its roundings). It also holds the backbone itself, which `backbones.get(path)`
+    rebuilds to train on, unless Keras doesn't know its classes.
 
     Args:
         model: `SelfDistillation`, whose teacher is exported, or a backbone: a built
@@ -67,80 +71,69 @@ def export_backbone(
             training images of more than 8 bits. The endpoints then take uint16 too, and floats are
             values as the files have them instead of from 0 to 1.
 
+    Returns:
+        The largest difference, a float.
+
     Raises:
         FileExistsError: If `path` is taken and `overwrite` isn't set, or it holds no export.
         ValueError: If another argument doesn't fit.
         NotFiniteError: If a weight is NaN or infinite.
+        DeviationError: If the difference is larger; nothing is written or replaced then.
     """
     check_switch("overwrite", overwrite)
     path = check_path(path, overwrite, marks=("saved_model.pb", METADATA_NAME))
-    backbone = getattr(model, "teacher", model)
-    _check_backbone(backbone)
-    last_blocks = min(4, getattr(backbone, "depth", 4)) if last_blocks is None else last_blocks
-    check_finite(backbone.weights, "the backbone to export")
-    image_size = check_integer("image_size", image_size)
+    net = network.of_model(model, image_size, mean, std, value_range)
+    last_blocks = min(4, getattr(net.backbone, "depth", 4)) if last_blocks is None else last_blocks
     last_blocks = check_integer("last_blocks", last_blocks)
-    mean, std = _normalization(model, backbone, mean, std)
-    backbone = _ready_for_training(backbone, twin=getattr(model, "student", backbone))
-    endpoints = _endpoints(backbone, image_size, mean, std, last_blocks, value_range)
+    backbone = net.ready_for_training()
+    endpoints = _endpoints(net, backbone, last_blocks)
     archive = keras.export.ExportArchive()
     archive.track(backbone)
     with written_whole(path) as folder:
         with _not_synchronized(backbone):
-            outputs = _trace(endpoints, len(mean), value_range)
+            outputs = _trace(endpoints, net.channels, value_range)
             for name, endpoint in endpoints.items():
                 archive.add_endpoint(name, endpoint)
             archive.write_out(str(folder), verbose=False)
         metadata = Metadata(
-            image_size=image_size,
-            channels=len(mean),
+            image_size=net.image_size,
+            channels=net.channels,
             feature_dim=outputs["serve"]["features"].shape[-1],
-            mean=mean,
-            std=std,
+            mean=net.mean,
+            std=net.std,
             last_blocks=last_blocks if "intermediate" in endpoints else 0,
+            attention="attention" in endpoints,
             trainable_variables=[v.path for v in backbone.trainable_variables],
             non_trainable_variables=[v.path for v in backbone.non_trainable_variables],
             not_stored_because=store_backbone(backbone, folder),
             value_range=value_range,
         )
         metadata.write(folder)
+        return _check(net, folder, metadata)
 
 
-def _check_backbone(backbone):
-    if not isinstance(backbone, keras.Model):
-        raise ValueError(
-            "Expected `model` to be a `SelfDistillation` or a backbone, a `keras.Model` from "
-            f"normalized images to `features` and `tokens`. Received: model={backbone!r}. "
-            "A fine-tuned model is exported with `model.export`."
-        )
-    outputs = getattr(backbone, "output", None)
-    if not isinstance(outputs, dict) or "features" not in outputs:
-        raise ValueError(
-            "Expected `model` to give a dictionary with `features`. Received a model "
-            f"that gives {outputs!r}. Wrap it with `keras_adasim.backbones.adapt`."
-        )
+def _check(net, folder, metadata):
+    """Compares all endpoints for inference with the backbone."""
+    loaded = tf.saved_model.load(str(folder))
+    own = {
+        name: function
+        for name, function in _functions(net.backbone, metadata.last_blocks).items()
+        if name != "train" and hasattr(loaded, name)
+    }
+
+    def look(images):
+        normalized = net.preprocess(tf.convert_to_tensor(images))
+        return {k: v for function in own.values() for k, v in function(normalized).items()}
+
+    def exported(images):
+        return {k: v for name in own for k, v in getattr(loaded, name)(images).items()}
+
+    batches = example_images(net.channels, net.image_size, net.value_range)
+    return check_deviation(look, exported, batches, LIMIT, "SavedModel", net.precision)
 
 
-def _normalization(model, backbone, mean, std):
-    """Means and standard deviations as lists: given, of the augmentation, or ImageNet's."""
-    known = getattr(model, "augment", backbone)
-    mean, std = (
-        getattr(known, name, None) if value is None else value
-        for name, value in (("mean", mean), ("std", std))
-    )
-    mean = list(check_per_channel("mean", IMAGENET_MEAN if mean is None else mean))
-    std = list(check_per_channel("std", IMAGENET_STD if std is None else std, above=0))
-    channels = backbone.input_shape[-1] or len(mean)
-    if not len(mean) == len(std) == channels:
-        raise ValueError(
-            f"Expected `mean` and `std` with one number for each of the {channels} channels of "
-            f"the backbone's images. Received: mean={mean}, std={std}"
-        )
-    return mean, std
-
-
-def _endpoints(backbone, image_size, mean, std, last_blocks, value_range):
-    """Untraced functions from images of one type, by the endpoint's name."""
+def _functions(backbone, last_blocks):
+    """Functions from normalized images to outputs, by the endpoint's name."""
     functions = {
         "serve": lambda images: backbone(images, training=False),
         "train": lambda images: backbone(images, training=True),
@@ -149,18 +142,26 @@ def _endpoints(backbone, image_size, mean, std, last_blocks, value_range):
         functions["intermediate"] = lambda images: {
             "class_tokens": tf.stack(backbone.intermediate_class_tokens(images, last_blocks), 1)
         }
-    spec = tf.TensorSpec((None, image_size, image_size, len(mean)), tf.float32)
+    if hasattr(backbone, "last_self_attention"):
+        functions["attention"] = lambda images: {"attention": backbone.last_self_attention(images)}
+    return functions
+
+
+def _endpoints(net, backbone, last_blocks):
+    """Untraced functions from images of one type, by the endpoint's name."""
+    spec = tf.TensorSpec((None, net.image_size, net.image_size, net.channels), tf.float32)
 
     def endpoint(function):
         # Traced once for all types of images.
         function = tf.function(function, input_signature=[spec], autograph=False)
 
         def call(images):
-            outputs = function(preprocess(images, image_size, mean, std, value_range))
+            outputs = function(net.preprocess(images))
             return {name: tf.cast(output, tf.float32) for name, output in outputs.items()}
 
         return tf.function(call, autograph=False)
 
+    functions = _functions(backbone, last_blocks)
     return {name: endpoint(function) for name, function in functions.items()}
 
 
@@ -172,19 +173,6 @@ def _trace(endpoints, channels, value_range):
             images = tf.TensorSpec((None, None, None, channels), image_type, name="images")
             outputs[name] = endpoint.get_concrete_function(images).structured_outputs
     return outputs
-
-
-def _ready_for_training(backbone, twin):
-    """Copies the backbone into the state that fine-tuning wants; the original is left alone.
-
-    The copy is of one device and unfrozen, since a frozen BatchNormalization would ignore
-    `training=True`. It is made of its twin, the student: a teacher's dropout and drop path are
-    switched off.
-    """
-    copy = clone_backbone(twin)
-    copy.set_weights(backbone.get_weights())
-    copy.trainable = True
-    return copy
 
 
 @contextlib.contextmanager

@@ -29,16 +29,21 @@ def preprocess(images, image_size, mean, std, value_range=None):
         (B, image_size, image_size, C) float32 tensor.
 
     Raises:
-        ValueError: If the images are of another type.
+        ValueError: If the images are of another type, or have other channels.
         tf.errors.InvalidArgumentError: If floats are not from 0 to 1.
     """
+    check_channels(images, len(mean))
     if value_range is not None and images.dtype != tf.uint8:
         images = bytes_of_range(images, value_range)
     check_type(images.dtype)
     scale = 255.0 if images.dtype == tf.uint8 else 1.0
     with tf.control_dependencies(assert_range(images, "images")):
         images = tf.identity(images)
-    images = resize(tf.cast(images, tf.float32) / scale, image_size)
+    return standardize(resize(tf.cast(images, tf.float32) / scale, image_size), mean, std)
+
+
+def standardize(images, mean, std):
+    """Takes the channels' means off images (B, H, W, C) from 0 to 1; divides by the deviations."""
     return (images - tf.constant(mean, tf.float32)) / tf.constant(std, tf.float32)
 
 
@@ -81,6 +86,18 @@ def check_type(dtype, value_range=None):
         )
 
 
+def check_channels(images, channels):
+    """Raises ValueError unless images (B, H, W, C) have the channels that a network takes."""
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[-1] not in (None, channels):
+        alpha = len(shape) == 4 and (channels, shape[-1]) in ((3, 4), (1, 2))
+        cut = f" Cut the alpha channel off: images[..., :{channels}]." if alpha else ""
+        raise ValueError(
+            f"Expected `images` of {channels} channels, of shape (B, H, W, {channels}). "
+            f"Received: images.shape={shape}.{cut}"
+        )
+
+
 def assert_range(images, name):
     """Returns a list of operations that fail if floats are not from 0 to 1; none for bytes."""
     if not images.dtype.is_floating:
@@ -111,6 +128,8 @@ def resize(images, size):
     Returns:
         (B, size, size, C) float32 tensor.
     """
+    if images.shape[1:3] == (size, size):
+        return images
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     images = tf.einsum("oh,bhwc->bowc", _weights_of_line(height, size), images)
     return tf.einsum("pw,bowc->bopc", _weights_of_line(width, size), images)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_adasim import data
 from keras_adasim.data.depth import check_value_range
 from keras_adasim.data.listing import named_suffixes, printable, some_names
+from keras_adasim.data.tar_source import in_archives
 from keras_adasim.pretraining.run_folder import write_json
 
 LISTED = 5  # Bad files that are named in the plan; all are in the run's folder.
@@ -46,7 +47,7 @@ class FirstLook:
         self.left_out = known.get("left_out", {})
         self.gone_bad = known.get("gone_bad", {})
         self.num_files = 0
-        self._looks, self._lines, self._seconds = {}, [], 0.0
+        self._looks, self._lines, self._seconds, self._sources = {}, [], 0.0, []
 
     def training_images(self, source):
         """Looks at the training images.
@@ -209,11 +210,15 @@ class FirstLook:
             OSError: If it can't be written which files are bad. Without what else was seen the next
                 start takes longer.
         """
-        for name, looks in self._looks.items():
+        written = {self._file(name): looks.write for name, looks in self._looks.items()}
+        for folder in (folder for source in self._sources for folder in folders_of(source)):
+            if hasattr(folder, "keep_listing"):
+                written[folder.listing_file(self._folder.looks)] = folder.keep_listing
+        for file, write in written.items():
             try:
-                looks.write(self._file(name))
+                write(file)
             except OSError as error:
-                say(f"warning: {self._file(name)} was not written: {error}")
+                say(f"warning: {file} was not written: {error}")
         self.write_bad()
 
     def write_bad(self):
@@ -223,6 +228,7 @@ class FirstLook:
             write_json(self._folder.bad_images, content)
 
     def _looked(self, name, source):
+        self._sources.append(source)
         if self._look == "no":
             return None
         earlier, start = data.Looks.read(self._file(name)), time.monotonic()
@@ -233,7 +239,7 @@ class FirstLook:
         return looks
 
     def _file(self, name):
-        return self._folder.path / "looks" / f"{name}.npz"
+        return self._folder.looks / f"{name}.npz"
 
     def _told(self, source, looks, unlisted):
         if looks is None:
@@ -241,8 +247,8 @@ class FirstLook:
         decoded = np.count_nonzero(looks.full)
         how = "all decoded" if decoded == len(looks) else f"{decoded} decoded, of the others"
         how += "" if decoded == len(looks) else " header and end"
-        took = f"{self._seconds:.1f} s"
-        lines = [f"{len(looks)} looked at, {how}: {len(looks.bad)} bad (in {took})"]
+        number = f"{len(looks)}{in_archives(*folders_of(source))}"
+        lines = [f"{number} looked at, {how}: {len(looks.bad)} bad (in {self._seconds:.1f} s)"]
         if len(looks.bad):
             lines.append(f"bad ones are left out: {named(source, looks.reasons)}")
         if unlisted:

@@ -114,11 +114,19 @@ GENERAL = {
         knn_k=(20, "Neighbors that vote in the k-NN, where there are labels."),
         knn_temperature=(0.07, "Temperature of the k-NN's votes."),
         knn_every=(1, "Epochs between two k-NN evaluations and measures of the features."),
+        probe=(
+            False,
+            "Whether to train a linear classifier beside the run too, where there are labels: on "
+            "the features of the k-NN's images, which learn nothing from it.",
+        ),
         checkpoint_steps=(
             0,
             "Steps between checkpoints within an epoch; 0 for none.",
         ),
-        knn_images=(10_000, "At most so many images of each set for the k-NN."),
+        knn_images=(
+            10_000,
+            "At most so many images of each set for the k-NN; 0 for none, without reading labels.",
+        ),
         look=(
             "auto",
             "First look at all files: full decodes them, headers reads headers and ends; auto is "

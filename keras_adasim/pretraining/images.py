@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_adasim import data
 from keras_adasim.data.keys import checked_keys
+from keras_adasim.data.unlabeled import Unlabeled
 from keras_adasim.pretraining.choosing import some_images
 from keras_adasim.validation import renamed
 
@@ -13,23 +14,33 @@ from keras_adasim.validation import renamed
 MEMORY_LIMIT = 4 * 2**30
 
 
-def open_sources(images, test_images, channels, limit, seed):
+def open_sources(
+    images, test_images, folder=None, *, channels, limit, seed, knn_images=2, pairing="adasim"
+):
     """The training source, and the test source where there is one.
 
     Args:
         images: A folder, a list of folders, an array, or a `Source`.
         test_images: The same, for the test images; None takes those beside a folder's `train/`.
+        folder: The `RunFolder`, which keeps listings of folders, or None.
         channels: Channels of images in folders.
         limit: Use so many training images, drawn once; 0 for all.
         seed: Seed of that draw.
+        knn_images: 0 if there is to be no k-NN, for which labels would be read.
+        pairing: Name of the pairing; "oracle" needs labels.
 
     Raises:
         ValueError: If there are fewer than two training images, or `data` is something else.
     """
-    train, beside = _open("data", images, channels)
-    test = beside if test_images is None else _open("test_data", test_images, channels)[0]
+    listings = None if folder is None else folder.looks
+    train, beside = _open("data", images, channels, listings)
+    test = beside
+    if test_images is not None:
+        test, _ = _open("test_data", test_images, channels, listings)
     if len(train) < 2:
         raise ValueError(f"Expected `data` with at least two images. Received: {len(train)} image")
+    if knn_images == 0 and pairing != "oracle":
+        train, test = _unlabeled(train), _unlabeled(test)
     if test is not None and train.labels is not None:
         test.checked_labels()
     if limit:
@@ -37,7 +48,14 @@ def open_sources(images, test_images, channels, limit, seed):
     return train, test
 
 
-def _open(name, images, channels):
+def _unlabeled(source):
+    """The images without their labels, which a TFDS has within its images' records."""
+    if source is None or isinstance(source, data.ArraySource):
+        return source
+    return Unlabeled(source, "not asked for, by `knn_images`=0")
+
+
+def _open(name, images, channels, listings):
     if isinstance(images, data.Source):
         return images, None
     if isinstance(images, np.ndarray):
@@ -50,7 +68,7 @@ def _open(name, images, channels):
             f"source of `keras_adasim.data`. Received: an object of type {type(images).__name__}"
         )
     with renamed(data_dir=name):
-        return data.open_splits(images, channels)
+        return data.open_splits(images, channels, listings=listings)
 
 
 def _draw(source, limit, seed):

@@ -14,13 +14,22 @@ from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.data import Looks
 from keras_adasim.evaluation import bootstrapping, gallery
 from keras_adasim.files import DAMAGED, expand, write_file
-from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
+from keras_adasim.pretraining.attention import check_may_tell, make_attention
+from keras_adasim.pretraining.doctor_findings import read_findings
 from keras_adasim.pretraining.evidence import SIDE, Evidence, Pictures, make_gallery, open_images
 from keras_adasim.pretraining.reopening import reopen
 from keras_adasim.pretraining.run_folder import RunFolder
-from keras_adasim.reporting import Attention, FeatureMap, Run, comparison_page, run_page
+from keras_adasim.reporting import (
+    NAMES,
+    FeatureMap,
+    Run,
+    comparison_page,
+    run_page,
+    run_sections,
+    sections_to_keep,
+)
 from keras_adasim.reporting.feature_map import principal_plane
-from keras_adasim.reporting.thumbnails import jpeg, sheet
+from keras_adasim.reporting.thumbnails import sheet
 
 # Of the samples that the page shows, so that it stays small.
 MOST_POINTS, MOST_QUERIES, MOST_ATTENDED, MOST_CLASSES = 600, 12, 6, 2000
@@ -34,24 +43,35 @@ QUERIES = (
 )
 
 
-def write_page(paths, out=None, data_dir=None):
+def write_page(paths, out=None, data_dir=None, doctor=None, keep=True, say=None):
     """Writes the page of a run, finished or not; or of several, side by side.
+
+    Where the images can't be read, the sections with pictures stay as an earlier page there has
+    them, and say so.
 
     Args:
         paths: Folder of a run, or a list of them.
         out: The file; `report.html` in the run's folder by default, and for several
             `comparison.html` in the working folder.
         data_dir: Folder of the training images, or a list of folders, if they have moved.
+        doctor: Folder that the doctor wrote; `doctor` in the run's folder by default.
+        keep: Whether the pictures of an earlier page are kept.
+        say: Function of a line of text, called if they are.
 
     Returns:
         Path of the file.
 
     Raises:
-        ValueError: If a folder is none of a run.
+        ValueError: If a folder is none of a run, or none of the doctor's.
     """
     paths = paths if isinstance(paths, list | tuple) else [paths]
     folders = [checked_folder(path) for path in paths]
     if len(folders) > 1:
+        if doctor is not None:
+            raise ValueError(
+                "Expected no `doctor` with several runs, whose page has no room for it. "
+                f"Received: doctor={doctor}"
+            )
         out = expand(out or "comparison.html", "out")
         write_file(
             out, comparison_page([read_run(folder, has_pictures=False) for folder in folders])
@@ -59,7 +79,14 @@ def write_page(paths, out=None, data_dir=None):
         return out
     (folder,) = folders
     out = folder.report if out is None else expand(out, "out")
-    write_file(out, run_page(read_run(folder, data_dir)))
+    run = read_run(folder, data_dir, doctor=doctor)
+    kept = {}
+    if keep and "pictures" in run.missing and out.is_file():
+        kept = sections_to_keep(out.read_text(errors="replace"), run_sections(run))
+    write_file(out, run_page(run, kept))
+    if kept and say is not None:
+        names = ", ".join(NAMES[name].lower() for name in kept)
+        say(f"kept from the page before, as the images can't be read: {names}")
     return out
 
 
@@ -95,7 +122,7 @@ def checked_folder(path):
     return RunFolder(path)
 
 
-def read_run(folder, data_dir=None, source=None, model=None, has_pictures=True):
+def read_run(folder, data_dir=None, source=None, model=None, has_pictures=True, doctor=None):
     """Reads what the page needs.
 
     Args:
@@ -104,6 +131,7 @@ def read_run(folder, data_dir=None, source=None, model=None, has_pictures=True):
         source: The training images, if they are open already.
         model: The `SelfDistillation`, if it is in memory.
         has_pictures: Whether gallery, map, attention and classes are wanted.
+        doctor: Folder that the doctor wrote; `doctor` in the run's folder, if it is there.
 
     Returns:
         `Run`.
@@ -126,9 +154,28 @@ def read_run(folder, data_dir=None, source=None, model=None, has_pictures=True):
         files=seen_files(folder),
         bad={**bad.get("left_out", {}), **bad.get("gone_bad", {})},
     )
+    with _or_the_reason(run, "doctor") if doctor is None else contextlib.nullcontext():
+        run.findings = read_findings(doctor_folder(folder, doctor))
     if has_pictures:
         add_evidence(run, folder, data_dir or plan.get("data"), source, model)
     return run
+
+
+def doctor_folder(folder, doctor=None):
+    """Where the doctor's findings are.
+
+    Raises:
+        ValueError: If the folder that was given has none.
+    """
+    if doctor is None:
+        return folder.path / "doctor"
+    doctor = expand(doctor, "doctor")
+    if not (doctor / "doctor.json").is_file():
+        raise ValueError(
+            "Expected `doctor` to be a folder that `keras-adasim doctor` wrote. Received: "
+            f"doctor={doctor}, without a doctor.json"
+        )
+    return doctor
 
 
 def read_log(path):
@@ -170,6 +217,7 @@ def add_evidence(run, folder, places, source, model):
         with _or_the_reason(run, "classes"):
             run.purity, run.class_names = class_purity(evidence, pictures)
         with _or_the_reason(run, "attention"):
+            check_may_tell(run.settings.get("backbone"))
             run.attention = make_attention(pictures, chosen[:MOST_ATTENDED], get_model)
 
 
@@ -274,33 +322,6 @@ def in_the_plane(features, seed):
         points,
         f"the plane in which their features differ most (PCA, {share:.0%} of the variance)",
     )
-
-
-def make_attention(pictures, chosen, get_model):
-    """The `Attention` of some images.
-
-    Raises:
-        ValueError: If there are no images, or the network doesn't tell.
-    """
-    if not pictures.are_there:
-        raise ValueError("It takes images.")
-    model = get_model()
-    look = getattr(model.teacher, "last_self_attention", None)
-    crops = getattr(model.augment, "crops", None)
-    if look is None or crops is None:
-        raise ValueError("Only our Vision Transformers tell where they look.")
-    images = pictures.read(chosen, crops.global_size)
-    mean, std = (
-        getattr(model.augment, "mean", IMAGENET_MEAN),
-        getattr(model.augment, "std", IMAGENET_STD),
-    )
-    side = crops.global_size // model.teacher.patch_size
-    maps = []
-    for image in images.values():  # One by one: all pairs of tokens are in memory.
-        normalized = preprocess(tf.constant(image[None]), crops.global_size, mean, std)
-        maps.append(np.asarray(look(normalized))[0, :, 0, 1:].reshape(-1, side, side))
-    names = [pictures.keys[index] for index in images]
-    return Attention([jpeg(image) for image in images.values()], names, np.stack(maps))
 
 
 def _pictures(run, evidence, places, source):

@@ -7,8 +7,10 @@ import tensorflow as tf
 
 from keras_adasim.callbacks import OnlineKNN
 from keras_adasim.checkpoints import TrainingState
+from keras_adasim.data.tar_source import in_archives
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
+from keras_adasim.pretraining.first_look import folders_of
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 from keras_adasim.pretraining.watching import find
 
@@ -107,6 +109,8 @@ def about_the_images(model, sources, decision):
     most, crops = decision["knn_images"], getattr(model.augment, "crops", None)
     if train.labels is None:
         knn = f"left out: {train.why_unlabeled or 'the images have no labels'}"
+    elif most == 0:
+        knn = "left out, by `knn_images`=0"
     elif test is None:
         knn = f"{min(most, len(train))} images, each classified by the others"
     else:
@@ -118,9 +122,11 @@ def about_the_images(model, sources, decision):
         local = f" + {crops.num_local} x {crops.local_size}" if crops.num_local else ""
         views = f"2 x {crops.global_size} pixels{local}"
     names = ", ".join(getattr(model.augment, "left_out", ()))
+    where = in_archives(*folders_of(train))
     return [
-        *row("images", f"{len(train)} of {train.channels} channels"),
+        *row("images", f"{len(train)} of {train.channels} channels{where}"),
         *row("k-NN", knn),
+        *(row("probe", "a linear classifier, on features of these") if decision["probe"] else []),
         *row("views", views),
         *(row("left out", f"{names}, of the augmentations") if names else []),
     ]
@@ -148,11 +154,7 @@ def about_the_step(model, dataset, decision):
 def about_the_memory(model, folder):
     """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
     bank, window, everything = memory_of(model).values()
-    rows = f"{megabytes(bank)} on every device"
-    if bank and model.bank.row_dtype != "float32":
-        rows += f", of {model.bank.row_dtype} rows"
-    if bank and model.bank.rows_kept.num_shards > 1:
-        rows += f", a share of 1/{model.bank.rows_kept.num_shards} on each"
+    rows = about_the_bank(model.bank, bank) if bank else ""
     kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
     return [
         *(row("bank", rows) if bank else []),
@@ -166,6 +168,16 @@ def place_of_window(pairing):
     if pairing.directory is None:
         return "in host memory"
     return f"in files that are mapped, in {pairing.directory}"
+
+
+def about_the_bank(bank, size):
+    """Bytes of a bank, what its rows are, and how many of them a device has."""
+    rows = "" if bank.row_dtype == "float32" else f", of {bank.row_dtype} rows"
+    shares = bank.rows_kept.num_shards
+    share = f", a share of 1/{shares} on each" if shares > 1 else ""
+    if bank.sharded and shares == 1:
+        share = ", all of it, as there is but one"
+    return f"{megabytes(size)} on every device{rows}{share}"
 
 
 def memory_of(model):

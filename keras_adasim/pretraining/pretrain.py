@@ -94,7 +94,7 @@ def pretrain(
     strategy = devices.make_strategy(decision["devices"], decision["strategy"])
     lost, run = workers.names_the_lost(strategy), surroundings.of_a_run
     with lost, run(decision["seed"], decision["precision"]):
-        sources = images.open_sources(data, test_data, **decision.pick(images.open_sources))
+        sources = images.open_sources(data, test_data, folder, **decision.pick(images.open_sources))
         first_look = FirstLook(folder, earlier, **decision.pick(FirstLook))
         sources = first_look.training_images(sources[0]), first_look.test_images(sources[1])
         decision.settle("value_range", first_look.settle_range(*sources, decision["value_range"]))

@@ -36,11 +36,12 @@ class NoImages(data.Source):
         return f"image {index} of the run"
 
 
-def reopen(folder):
-    """Rebuilds a run's model and loads its newest checkpoint.
+def reopen(folder, checkpoint=None):
+    """Rebuilds a run's model and loads its newest checkpoint, or another one.
 
     Args:
         folder: `RunFolder` of a run.
+        checkpoint: A `Checkpoint` of it; the newest whole one by default.
 
     Returns:
         A compiled `SelfDistillation`, as it was after its last finished epoch.
@@ -64,12 +65,12 @@ def reopen(folder):
     decision = Decision({}, earlier)
     with surroundings.of_a_run(decision["seed"], decision["precision"]):
         backup = Backup(folder.checkpoints)
-        num_images = backup.checkpoints.newest().manifest["images"]
+        num_images = (checkpoint or backup.checkpoints.newest()).manifest["images"]
         source = NoImages(num_images, decision["channels"])
         window = window_files(folder)
         model, _ = building.build(source, tf.distribute.get_strategy(), decision, window)
         weakref.finalize(model, shutil.rmtree, window, ignore_errors=True)
-        backup.restore(model)
+        backup.restore(model, checkpoint)
     return model
 
 

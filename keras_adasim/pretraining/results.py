@@ -33,14 +33,17 @@ def measure_start(model, watchers):
     """What the weights that the run begins with are worth, and raw pixels.
 
     Returns:
-        Dict for `start.json`: `knn_raw_pixels` and `knn_before`, None without labels, and
-        `before`, the measures of `BEFORE`.
+        Dict for `start.json`: `knn_raw_pixels` and `knn_before`, None without labels, with a probe
+        `probe_before`, and `before`, the measures of `BEFORE`.
     """
     knn, measures = find(watchers, ours.OnlineKNN), find(watchers, ours.Measures)
     start = {"knn_raw_pixels": None, "knn_before": None}
     if knn is not None:
         knn.set_model(model)
         start = {"knn_raw_pixels": knn.evaluate(pixels)[0], "knn_before": knn.evaluate()[0]}
+    if probe := find(watchers, ours.OnlineProbe):
+        probe.set_model(model)
+        start["probe_before"] = probe.evaluate()
     measures.set_model(model)
     values = measures.evaluate()
     return {**start, "before": {name: values[name] for name in BEFORE if name in values}}
@@ -70,6 +73,7 @@ def finish(folder, model, source, watchers, before, decision, facts):
         Dict that is also in `result.json`.
     """
     knn, progress = find(watchers, ours.OnlineKNN), find(watchers, ours.Progress)
+    probe = find(watchers, ours.OnlineProbe)
     export.export_backbone(
         model,
         folder.saved_model,
@@ -81,6 +85,7 @@ def finish(folder, model, source, watchers, before, decision, facts):
         **before,
         "knn_after": knn.evaluate()[0] if knn else None,
         "knn_images": knn.num_test if knn else None,
+        **({"probe_after": probe.evaluate(), "probe_images": probe.num_test} if probe else {}),
         **find(watchers, ours.Measures).evaluate(),
         "collapse": find(watchers, ours.CollapseAlarm).found,
         "saved_model": str(folder.saved_model.resolve()),
@@ -170,6 +175,13 @@ def summary(result, folder):
         lines.append(
             f"k-NN top-1    raw pixels {result['knn_raw_pixels']:.3f}   untrained {before:.3f}   "
             f"trained {after:.3f}   (standard error {error:.3f})"
+        )
+    if result.get("probe_after") is not None:
+        share, was = result["probe_after"], result.get("probe_before")
+        error = (share * (1 - share) / result["probe_images"]) ** 0.5
+        lines.append(
+            f"linear probe  {'' if was is None else f'untrained {was:.3f}   '}"
+            f"trained {share:.3f}   (standard error {error:.3f})"
         )
     if result.get("rank_me") is not None:
         old = result["before"].get("rank_me")

@@ -32,6 +32,7 @@ class RunFolder:
         tensorboard: Folder of TensorBoard's events.
         traceback: File of the last failure.
         lock: The `RunLock` that keeps other processes out.
+        looks: Folder of what the first look has seen, and of the listings of folders.
         bad_images: File of the images that can't be read, by key.
         report: The page, an HTML file.
     """
@@ -49,6 +50,7 @@ class RunFolder:
         self.traceback = self.path / f"traceback{workers.cluster()[1] or ''}.txt"
         self.lock = RunLock(self.path / ".run.lock")
         self.bad_images = self.path / "bad_images.json"
+        self.looks = self.path / "looks"
         self._settings = self.path / "settings.json"
         self._start = self.path / "start.json"
         self._plan = self.path / "plan.json"

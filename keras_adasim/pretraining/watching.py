@@ -4,7 +4,7 @@ import keras
 
 from keras_adasim import callbacks as ours
 from keras_adasim import data
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, renamed
 from keras_adasim.workers import is_chief
 
 
@@ -27,8 +27,10 @@ def make_watchers(folder, sources, dataset, callbacks, backup, decision, first_l
             train, labels=train.labels, every=every, image_size=image_size, seed=decision["seed"]
         )
     ]
-    if train.labels is not None:
+    if decision["knn_images"] != 0 and train.labels is not None:
         watchers.append(make_knn(train, test, image_size, every, decision))
+    if decision["probe"]:
+        watchers.append(make_probe(train, find(watchers, ours.OnlineKNN), decision["seed"]))
     progress = ours.Progress(total_images=len(train), batch_size=dataset.batch_size)
     board = ours.EventLog(folder.tensorboard, write_graph=False)
     backup.stateful = watchers[:1]
@@ -82,6 +84,21 @@ def make_knn(train, test, image_size, every, decision):
         seed=decision["seed"],
         leave_one_out=test is None,
     )
+
+
+def make_probe(train, knn, seed):
+    """The linear classifier on the k-NN's images.
+
+    Raises:
+        ValueError: If there are no labels, or too few images of each class.
+    """
+    if knn is None:
+        raise ValueError(
+            "Expected labeled images for `probe`, one sub-folder per class. Received: "
+            f"{train.why_unlabeled or 'images without labels'}. Leave `probe` out."
+        )
+    with renamed(knn="probe"):
+        return ours.OnlineProbe(knn, seed=seed)
 
 
 def find(watchers, kind):

@@ -14,6 +14,12 @@ CHARTS = (
         "Share of images whose class their nearest neighbors find. Higher is better.",
     ),
     (
+        "Linear probe",
+        {"probe_top1": "top-1"},
+        True,
+        "Share of images whose class a linear classifier on the features finds. Higher is better.",
+    ),
+    (
         "Loss",
         {"loss": "loss"},
         False,
@@ -134,6 +140,8 @@ def _levels(run, title):
     if title == "k-NN":
         knn = run.knn
         return [(name, knn.get(name)) for name in ("untrained", "raw pixels")]
+    if title == "Linear probe":
+        return [("untrained", run.start.get("probe_before"))]
     if title == "Rank of the features":
         return [("untrained", run.before("rank_me"))]
     if title == "Purity" and run.purity is not None:

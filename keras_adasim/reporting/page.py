@@ -5,6 +5,7 @@ from keras_adasim.reporting import (
     classes,
     comparison,
     curves,
+    doctor,
     facts,
     feature_map,
     gallery,
@@ -20,32 +21,24 @@ NAMES = {
     "classes": "Classes",
     "map": "Map",
     "attention": "Attention",
+    "doctor": "Doctor",
     "settings": "Settings",
     "cost": "Speed and memory",
     "files": "Files",
 }
 
 
-def run_page(run):
+def run_page(run, kept=None):
     """The page of a run.
 
     Args:
         run: `Run`.
+        kept: Dict of sections that take the place of those of now, from `sections_to_keep`.
 
     Returns:
         String, a document that fetches nothing.
     """
-    sections = {
-        "verdict": verdict.section(run),
-        "curves": curves.section(run),
-        "gallery": gallery.section(run.gallery),
-        "classes": classes.section(run),
-        "map": feature_map.section(run.feature_map),
-        "attention": attention.section(run.attention),
-        "settings": facts.settings_section(run),
-        "cost": facts.cost_section(run),
-        "files": facts.files_section(run),
-    }
+    sections = {**run_sections(run), **(kept or {})}
     there = {name: each for name, each in sections.items() if each}
     links = [tag("a", NAMES[name], href=f"#{name}") for name in there]
     method = [run.settings.get(name) for name in ("objective", "pairing", "backbone")]
@@ -61,6 +54,22 @@ def run_page(run):
             tag("footer", missing, tag("p", run.path)),
         ],
     )
+
+
+def run_sections(run):
+    """Dict of the sections' names to their HTML, or None."""
+    return {
+        "verdict": verdict.section(run),
+        "curves": curves.section(run),
+        "gallery": gallery.section(run.gallery),
+        "classes": classes.section(run),
+        "map": feature_map.section(run.feature_map),
+        "attention": attention.section(run.attention),
+        "doctor": doctor.section(run.findings),
+        "settings": facts.settings_section(run),
+        "cost": facts.cost_section(run),
+        "files": facts.files_section(run),
+    }
 
 
 def comparison_page(runs):

@@ -69,6 +69,23 @@ class FeatureMap:
     side: int = 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What the doctor has found.
+
+    Attributes:
+        folder: Where its tables are.
+        facts: Dict of `train` and `test`, numbers of images, and `quick`.
+        found: Dict of the tables' names to their numbers of rows.
+        tables: Dict of the names to the head and the first rows.
+    """
+
+    folder: str
+    facts: dict
+    found: dict
+    tables: dict
+
+
 @dataclasses.dataclass
 class Run:
     """A run, finished or not.
@@ -93,6 +110,7 @@ class Run:
         gallery: `Gallery`, or None.
         attention: `Attention`, or None.
         feature_map: `FeatureMap`, or None.
+        findings: `Findings` of the doctor, or None.
         missing: Dict of sections that are left out to the reason.
     """
 
@@ -114,6 +132,7 @@ class Run:
     gallery: Gallery | None = None
     attention: Attention | None = None
     feature_map: FeatureMap | None = None
+    findings: Findings | None = None
     missing: dict = dataclasses.field(default_factory=dict)
 
     @property

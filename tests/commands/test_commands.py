@@ -11,6 +11,7 @@ from keras_adasim import backbones, export
 from keras_adasim.commands import convert, embed, pretrain
 from keras_adasim.commands.backbone import load_embedder
 from keras_adasim.commands.export import export_run
+from keras_adasim.commands.network import load_network
 from keras_adasim.export import saved_model
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
 from tests.commands.test_console import run
@@ -70,6 +71,20 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
     status, _, err = run(capsys, "embed", *flags)
     assert (status, err.count("\n")) == (2, 1)
     assert "--overwrite" in err
+
+
+@pytest.mark.large
+def test_a_run_and_its_export_look_at_images_of_any_size(finished):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    expected = load_embedder(finished).look(pixels)
+    for folder in (finished, finished / "saved_model"):
+        network = load_network(folder)
+        found = network.look(tf.constant(pixels))
+        np.testing.assert_allclose(found["features"], expected["features"], atol=1e-5)
+        tokens = np.reshape(expected["tokens"], (3, 2, 2, -1))
+        np.testing.assert_allclose(found["tokens"], tokens, atol=1e-5)
+        network.check_sides(12, 20)
+        assert network.folder == folder
 
 
 @pytest.fixture

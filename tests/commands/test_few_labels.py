@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.commands.test_console import run
+from tests.pretraining.runs import IGNORED, eagerly
 
 
 def test_a_table_json_and_the_lists_of_images(embedder, labeled_images, tmp_path, capsys):
@@ -39,3 +42,27 @@ def test_refused_in_one_line(embedder, labeled_images, capsys):
         status, _, err = run(capsys, "few_labels", *flags)
         assert (status, err.count("\n")) == (2, 1)
         assert message in err
+
+
+@pytest.mark.filterwarnings(IGNORED)
+def test_fine_tuned_beside_it(embedder, pretrained, labeled_images, tmp_path, capsys):
+    flags = ["--backbone=colors", f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}"]
+    flags += ["--per_class=2", "--per_class=3", "--finetune", "--epochs=2"]
+    with eagerly():
+        status, out, err = run(capsys, "few_labels", *flags)
+    assert status == 0, err
+    assert "fine-tuning on 2 per class, 6 images" in out
+    assert "fine-tuned top-1 %" in out
+    results = json.loads((tmp_path / "out" / "few_labels.json").read_text())["results"]
+    found = [each["finetune"] for each in results]
+    assert [each["images"] for each in found] == [
+        {"train": number, "validation": 0, "test": 6} for number in (6, 9)
+    ]
+    assert all(0 <= each["top1"] <= 1 and each["best_epoch"] == 2 for each in found)
+
+
+def test_epochs_without_fine_tuning_are_refused(embedder, labeled_images, capsys):
+    flags = ["--backbone=colors", f"--data_dir={labeled_images}", "--epochs=3"]
+    status, _, err = run(capsys, "few_labels", *flags)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--finetune" in err

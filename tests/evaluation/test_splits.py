@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_adasim.evaluation import standard_error
+from keras_adasim.evaluation import error_of_mean, standard_error
 from keras_adasim.evaluation.splits import places_in_class, stratified_split
 
 LABELS = np.repeat([3, 7, 5, 9], [10, 1, 2, 5])[np.random.default_rng(0).permutation(18)]
@@ -46,3 +46,11 @@ def test_wrong_arguments():
         stratified_split([0.5], 0.5)
     with pytest.raises(ValueError, match=r"`share` to be in \[0, 1\].*share=nan"):
         standard_error(np.nan, 4)
+
+
+def test_error_of_mean():
+    assert error_of_mean([1, 2, 3, np.nan]) == pytest.approx(1 / np.sqrt(3))
+    assert np.isnan(error_of_mean([1.0]))
+    draws = np.random.default_rng(0).normal(size=(4000, 9))
+    spread = np.std(draws.mean(axis=1))
+    assert np.mean([error_of_mean(each) for each in draws[:500]]) == pytest.approx(spread, rel=0.05)

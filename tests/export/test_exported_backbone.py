@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_adasim.commands import backbone as backbone_command
 from keras_adasim.export import ExportedBackbone, load_backbone
+from tests.export.backbones import MEAN, STD
 
 RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.integers(0, 256, (16, 20, 18, 3), np.uint8), np.arange(16) % 3
@@ -152,6 +154,25 @@ def test_intermediate_class_tokens(layers):
     assert tokens.shape == (16, 2, 12)
     with pytest.raises(ValueError, match=r"Vision Transformer.*convolutional"):
         layers["convolutional"].intermediate_class_tokens(IMAGES)
+
+
+def test_attention_of_the_last_block(layers):
+    assert layers["transformer"].last_self_attention(IMAGES).shape == (16, 2, 5, 5)
+    with pytest.raises(ValueError, match=r"convolutional', without the endpoint `attention`"):
+        layers["convolutional"].last_self_attention(IMAGES)
+
+
+def test_other_channels_are_named(layers):
+    with pytest.raises(ValueError, match=r"`images` of 3 channels.*alpha channel off"):
+        layers["convolutional"](IMAGES[..., [0, 1, 2, 2]])
+
+
+def test_a_run_and_its_export_share_features(exports):
+    """Their fingerprints differed, so that each protocol computed them twice."""
+    for name, model in exports[0].items():
+        folder = exports[1][name]
+        marked = backbone_command._of_backbone(model, 16, MEAN, STD).fingerprint
+        assert backbone_command._of_export(folder, folder).fingerprint == marked
 
 
 def test_config_round_trip(folders):

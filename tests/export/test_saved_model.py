@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from keras_adasim import backbones
 from keras_adasim.backbones.sublayers import sublayers
-from keras_adasim.export import export_backbone, load_backbone, preprocess, saved_model
+from keras_adasim.export import (
+    DeviationError,
+    export_backbone,
+    load_backbone,
+    preprocess,
+    saved_model,
+)
 from keras_adasim.export.folder import written_whole
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -119,6 +125,36 @@ def test_intermediate_class_tokens(exported):
     assert not hasattr(exported[1]["convolutional"], "intermediate")
 
 
+def test_attention_of_the_last_block(exported):
+    model, loaded = exported[0]["transformer"], exported[1]["transformer"]
+    expected = model.last_self_attention(preprocess(tf.constant(IMAGES), 16, MEAN, STD))
+    attention = loaded.attention(IMAGES)["attention"]
+    assert attention.shape == (5, 2, 5, 5)
+    np.testing.assert_allclose(attention, expected, atol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(attention, axis=-1), np.ones((5, 2, 5)), atol=1e-5)
+    assert Metadata.read(loaded.folder).attention
+    assert not hasattr(exported[1]["convolutional"], "attention")
+
+
+def test_floats_above_one_are_an_error(exported):
+    """Features of floats from 0 to 255 were off by .9 without a word."""
+    for loaded in exported[1].values():
+        for wrong in (IMAGES.astype("float32"), np.full((1, 4, 4, 3), np.nan, np.float32)):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=r"floats \(0 to 1\)"):
+                loaded.serve(wrong)
+
+
+@pytest.mark.slow
+def test_an_export_that_is_off_replaces_nothing(taken, tmp_path, monkeypatch, bytes_alone):
+    (taken / "precious").write_text("x")
+    monkeypatch.setattr(saved_model, "LIMIT", -1.0)
+    monkeypatch.setattr("keras_adasim.export.deviation.ROUNDINGS", -1)
+    with pytest.raises(DeviationError, match="SavedModel"):
+        export_backbone(tiny(), taken, 16, overwrite=True)
+    assert (taken / "precious").exists()
+    assert os.listdir(tmp_path) == ["taken"]
+
+
 class Archive:
     """Keeps what it is given instead of tracing and writing it."""
 
@@ -142,6 +178,7 @@ def test_number_of_blocks(exports, tmp_path, bytes_alone, monkeypatch):
         export_backbone(transformer(depth=1), tmp_path / "other", 16, last_blocks=2)
     monkeypatch.setattr(keras.export, "ExportArchive", Archive)
     monkeypatch.setattr(saved_model, "_trace", lambda *_: {"serve": {"features": np.zeros(12)}})
+    monkeypatch.setattr(saved_model, "_check", lambda *_: 0.0)
     export_backbone(exports[0]["transformer"], tmp_path / "one", 16, last_blocks=1)
     assert Metadata.read(tmp_path / "one").last_blocks == 1
     tokens = Archive.endpoints["intermediate"](tf.constant(IMAGES))["class_tokens"]

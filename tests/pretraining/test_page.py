@@ -13,6 +13,7 @@ import pytest
 
 import keras_adasim as ka
 from keras_adasim.pretraining import page
+from keras_adasim.pretraining.attention import check_may_tell
 from keras_adasim.pretraining.evidence import Evidence
 from keras_adasim.pretraining.run_folder import RunFolder
 from tests.models import tiny
@@ -148,6 +149,52 @@ def test_images_that_are_gone_are_left_out_and_it_is_said(copy, images, tmp_path
     (moved / "train" / "dark" / "4.png").write_text("no image")
     pictures = read(copy, data_dir=[str(moved)]).gallery.pictures
     assert 15 <= len(pictures) < 24
+
+
+def test_pictures_stay_when_the_images_have_gone(copy, tmp_path, images):
+    """And go if that is wanted; with a damaged doctor.json there is a page all the same."""
+    before = (copy / "report.html").read_text()
+    plan = json.loads((copy / "plan.json").read_text())
+    (copy / "plan.json").write_text(json.dumps({**plan, "data": [str(tmp_path / "nowhere")]}))
+    said = []
+    assert page.write_page(copy, say=said.append) == copy / "report.html"
+    assert said == [
+        "kept from the page before, as the images can't be read: neighbors, classes, map, attention"
+    ]
+    after = (copy / "report.html").read_text()
+    assert after.count("<img") == before.count("<img") > 0
+    assert "Kept from the page before" in after
+    (copy / "doctor").mkdir()
+    (copy / "doctor" / "doctor.json").write_text("{")
+    page.write_page(copy, keep=False)
+    after = (copy / "report.html").read_text()
+    assert "<img" not in after
+    assert "Left out: doctor. Expected" in after
+    page.write_page(copy, data_dir=[str(images)])
+    assert "<img" in (copy / "report.html").read_text()
+
+
+def test_the_doctors_findings_are_on_the_page(copy, tmp_path):
+    facts = {"train": 24, "test": 24, "found": {"one_color": 1}}
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / "doctor.json").write_text(json.dumps(facts))
+    (tmp_path / "found" / "one_color.csv").write_text("levels,path\n0,black.png\n")
+    page.write_page(copy, doctor=tmp_path / "found")
+    assert "black.png" in (copy / "report.html").read_text()
+    shutil.copytree(tmp_path / "found", copy / "doctor")
+    assert read(copy).findings.found == {"one_color": 1}
+    with pytest.raises(ValueError, match=r"`doctor` to be a folder.*without a doctor.json"):
+        page.write_page(copy, doctor=tmp_path)
+    with pytest.raises(ValueError, match=r"no `doctor` with several runs"):
+        page.write_page([copy, copy], doctor=tmp_path / "found")
+
+
+def test_a_network_without_attention_is_not_rebuilt_for_it():
+    for name in ("resnet18_cifar", "swin_tiny", "hub:dinov2_small"):
+        with pytest.raises(ValueError, match="Only our Vision Transformers"):
+            check_may_tell(name)
+    for name in ("vit_mini", "vit_small", "runs/earlier", None):
+        check_may_tell(name)
 
 
 def test_without_bank_or_window_or_checkpoint(copy):
