@@ -95,7 +95,7 @@ def run(page, readme, plan):
         text = readme.shortened(text)
         if kind == "python":
             exec(compile("\n" * (line - 1) + text, f"{page}.md", "exec"), namespace)
-        elif text.startswith("keras-adasim launch") and not plan:
+        elif text.startswith(("keras-adasim launch", "python benchmarks/")) and not plan:
             assert readme.run_command(text)
         elif text.startswith("keras-adasim") and " launch " not in text:
             words = shlex.split(text)[1:]
