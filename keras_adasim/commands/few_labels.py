@@ -31,7 +31,8 @@ Accuracy of a logistic regression on frozen features, learned from few labels:
 Subsets have the same number of images of every class, drawn by --seed; which images they are is
 saved in --out. The regularization is chosen on a fifth of the subset, never by the test images.
 With --finetune the whole network is trained on each subset too, as by `keras-adasim finetune`; the
-last epoch counts, since no label is spared to choose one.
+last epoch counts, since no label is spared to choose one. What is tuned sees whole images, resized
+to a square.
 {IMAGES}"""
 SHARES = [0.01, 0.1]
 # Of fine-tuning on each subset with --quick, some 16 images each.

@@ -65,7 +65,7 @@ def plain_classifier(classifier):
         dtype="float32",
         name="normalization",
     )(pixels)
-    outputs = adapted.backbone(pixels)
+    outputs = adapted.backbone(keras.tree.pack_sequence_as(adapted.backbone.input, [pixels]))
     features = features_and_tokens(outputs, adapted.num_prefix_tokens)["features"]
     logits = classifier.head(ops.cast(features, "float32"))
     return keras.Model(images, logits, name="image_classifier")

@@ -44,6 +44,7 @@ def test_refused_in_one_line(embedder, labeled_images, capsys):
         assert message in err
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(IGNORED)
 def test_fine_tuned_beside_it(embedder, pretrained, labeled_images, tmp_path, capsys):
     flags = ["--backbone=colors", f"--data_dir={labeled_images}", f"--out={tmp_path / 'out'}"]

@@ -66,6 +66,7 @@ def test_learns_chooses_and_tells():
     assert np.abs(np.array(moving[0])).max() > 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_and_mixing_is_part_of_it():
     train = colored()
     runs = {}

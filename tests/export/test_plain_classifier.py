@@ -66,6 +66,15 @@ def test_its_file_names_nothing_of_ours(both, tmp_path):
     np.testing.assert_array_equal(again(images), both[1](images))
 
 
+def test_a_model_with_a_dictionary_of_inputs():
+    """As KerasHub's DINOv2; Keras warned at every call."""
+    images = keras.Input((8, 8, 3), name="images")
+    model = keras.Model({"images": images}, keras.layers.Conv2D(4, 3)(images))
+    backbone = ka.backbones.adapt(model)
+    made = ka.export.ImageClassifier(backbone, ["cat", "dog"], 8, MEAN, STD)
+    assert ka.export.plain_classifier(made)(np.zeros((2, 9, 9, 3), np.uint8)).shape == (2, 2)
+
+
 def test_refused():
     ours = ka.export.ImageClassifier(transformer(1), ["cat", "dog"], 16, MEAN, STD)
     for classifier in (ours, adapted(value_range=(0, 9))):
