@@ -137,7 +137,7 @@ def start(values):
     _, images, test_images = pretrain_flags.images_of(values)
     channels = pretrain_flags.settings_of(values).get("channels", 3)
     # Decoded by each cell, but looked at before any of them: a cell's result is an accuracy.
-    sources = open_sources(images, test_images, channels, limit=0, seed=0)
+    sources = open_sources(images, test_images, channels=channels, limit=0, seed=0)
     for source in sources:
         if source is not None:
             source.checked_labels()

@@ -62,7 +62,7 @@ def start(values):
     with wanting(backbone.channels), renamed(path="data_dir"):
         source = data.open_folder(values.data_dir, backbone.channels)
     check_same_channels(source, backbone.channels)
-    source = sound_images(source, "images", values.look)
+    source, _ = sound_images(source, "images", values.look)
     backbone.prepare(source)
     with Counting("features", len(source)) as counting:
         form = out.suffix[1:] or values.format

@@ -11,7 +11,6 @@ from absl import flags
 
 from keras_adasim import data
 from keras_adasim.commands.backbone import load_pretrained
-from keras_adasim.commands.bad_files import without_bad
 from keras_adasim.commands.counting import Counting
 from keras_adasim.commands.protocol import (
     Protocol,
@@ -92,28 +91,17 @@ def start(values):
         with strategy.scope():
             pretrained = load_pretrained(values.backbone)
             protocol = Protocol("finetune", pretrained, None, out, settings_of(values))
-            train, test, left_out = open_sound(protocol)
+            train, test = with_test(*open_images(protocol), values.seed)
             classifier, result = train_classifier(protocol, train, test)
         needs_import = export_classifier(classifier, out, values.overwrite)
     except KeyboardInterrupt:
         print("stopped; no classifier was written", file=sys.stderr)
         raise
     tell(result)
-    told = {**dataclasses.asdict(result), "classes": classifier.class_names, "left_out": left_out}
+    told = {**dataclasses.asdict(result), "classes": classifier.class_names}
     protocol.save(told, {"train": train, "test": test})
     how = "with `import keras_adasim`" if needs_import else "with Keras alone"
     print(f"written: {out / FILE_NAME}, which loads {how}, and {out / FOLDER_NAME}")
-
-
-def open_sound(protocol):
-    """Training and test images without the bad ones, which are returned by key."""
-    sets, left_out = [], {}
-    for what, source in zip(("training", "test"), open_images(protocol), strict=True):
-        if source is not None:
-            source, bad = without_bad(source, f"{what} images")
-            left_out |= bad
-        sets.append(source)
-    return *with_test(*sets, protocol.settings["seed"]), left_out
 
 
 def train_classifier(protocol, train, test):

@@ -74,9 +74,10 @@ class Protocol:
     Attributes:
         name: Name of the command, and of its JSON file.
         backbone: `Embedder`.
-        cache: `FeatureCache`.
+        cache: `FeatureCache`; None where no features are kept.
         out: Folder of the results, or None.
         settings: Dict of the flags.
+        left_out: Dict of the keys of files that can't be read to what is wrong.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Protocol:
     cache: FeatureCache
     out: pathlib.Path | None
     settings: dict
+    left_out: dict = dataclasses.field(default_factory=dict)
 
     def features(self, source, what, indices=None, look=None, took="features"):
         """Features of all images of a source, or of some, from the cache or computed.
@@ -137,6 +139,7 @@ class Protocol:
                 "image_size": self.backbone.image_size,
             },
             "images": {name: told(source) for name, source in images.items()},
+            "left_out": self.left_out,
             "settings": self.settings,
             "results": results,
         }
@@ -262,11 +265,11 @@ def open_images(protocol, data_dir=None, tfds=None):
     for source in sources:
         source.checked_labels()
         check_same_channels(source, protocol.backbone.channels)
-    kept = None if protocol.cache.folder is None else protocol.cache.folder / "looks"
-    sources = [
-        sound_images(source, f"{name} images", flags["look"], kept)
-        for source, name in zip(sources, ("training", "test"), strict=False)
-    ]
+    cache = None if protocol.cache is None else protocol.cache.folder
+    kept = None if cache is None else cache / "looks"
+    for place, what in enumerate(("training images", "test images")[: len(sources)]):
+        sources[place], bad = sound_images(sources[place], what, flags["look"], kept)
+        protocol.left_out.update(bad)
     limit = min([n for n in (flags["limit"], flags["quick"] * QUICK) if n], default=None)
     sources = [_drawn(source, limit, flags["seed"]) for source in sources]
     if len(np.unique(sources[0].labels)) < 2:

@@ -29,19 +29,20 @@ def sound_images(source, what, how="auto", folder=None):
             None remembers nothing.
 
     Returns:
-        The source itself if all can be read, else a `Subset` of those that can.
+        Tuple of the source itself if all can be read, else a `Subset` of those that can, and a dict
+        of the keys of the others to what is wrong.
 
     Raises:
         ValueError: If none can.
     """
     if how == "no":
-        return source
+        return source, {}
     path = None if folder is None else folder / f"{_name(source)}.npz"
     begin = time.monotonic()
     looks = data.look_at(source, how, path and data.Looks.read(path), say=say)
     _remember(looks, path, time.monotonic() - begin)
     if looks is None or not len(looks.bad):
-        return source
+        return source, {}
     count = f"{len(looks.bad)} of {len(source)} {what} can't be read"
     if len(looks.bad) == len(source):
         raise ValueError(
@@ -49,7 +50,8 @@ def sound_images(source, what, how="auto", folder=None):
             f"{count}: {named(source, looks.reasons)}"
         )
     say(f"{count} and are left out: {named(source, looks.reasons)}")
-    return data.Subset(source, np.setdiff1d(np.arange(len(source)), looks.bad))
+    left_out = {source.keys[index]: why for index, why in looks.reasons.items()}
+    return data.Subset(source, np.setdiff1d(np.arange(len(source)), looks.bad)), left_out
 
 
 def _name(source):

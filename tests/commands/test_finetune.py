@@ -31,8 +31,8 @@ def test_a_classifier_that_needs_nothing_else(pretrained, labeled_images, flags,
     with eagerly():
         status, out, err = run(capsys, "finetune", *flags, *FLAGS)
     assert status == 0, err
-    assert "1 of 19 training images are bad and left out" in out
-    assert "broken.png: 8 bytes of no known image format" in out
+    assert "1 of 19 training images can't be read and are left out" in out
+    assert "broken.png (8 bytes of no known image format)" in out
     assert "15 training, 3 validation and 6 test images" in out
     assert "epoch 4/4: loss" in out
     assert "loads with Keras alone" in out
@@ -40,7 +40,7 @@ def test_a_classifier_that_needs_nothing_else(pretrained, labeled_images, flags,
     results = found["results"]
     assert results["top1"] == 1.0
     assert results["classes"] == ["blue", "green", "red"]
-    assert results["left_out"] == {"red/broken.png": "8 bytes of no known image format"}
+    assert found["left_out"] == {"red/broken.png": "8 bytes of no known image format"}
     assert [row["epoch"] for row in results["log"]] == [1, 2, 3, 4]
     assert (found["backbone"]["image_size"], found["images"]["train"]["number"]) == (8, 18)
     classifier = keras.saving.load_model(tmp_path / "out" / "classifier.keras")
@@ -96,7 +96,7 @@ def test_bad_files_alone_and_one_class(pretrained, flags, tmp_path, capsys):
         (tmp_path / "bad" / name).write_text("x")
     status, _, err = run(capsys, "finetune", *flags, f"--data_dir={tmp_path / 'bad'}")
     assert (status, err.count("\n")) == (2, 1)
-    assert "bad files alone" in err
+    assert "images that can be read" in err
     color_folder(tmp_path / "one", classes=("blue",))
     status, _, err = run(capsys, "finetune", *flags, f"--data_dir={tmp_path / 'one'}")
     assert (status, err.count("\n")) == (2, 1)

@@ -50,18 +50,19 @@ def test_looks_are_remembered_if_they_took_long(damaged, tmp_path, monkeypatch):
     assert not (tmp_path / "looks").exists()
     monkeypatch.setattr(sound_images, "WORTH_KEEPING", 0.0)
     for _ in range(2):
-        kept = sound_images.sound_images(source, "images", "full", tmp_path / "looks")
-        assert len(kept) == 18
+        kept, bad = sound_images.sound_images(source, "images", "full", tmp_path / "looks")
+        assert (len(kept), len(bad)) == (18, 1)
         assert len(list((tmp_path / "looks").iterdir())) == 1
     (tmp_path / "file").write_text("")
-    assert len(sound_images.sound_images(source, "images", "full", tmp_path / "file")) == 18
+    kept, _ = sound_images.sound_images(source, "images", "full", tmp_path / "file")
+    assert len(kept) == 18
 
 
 def test_what_all_can_be_read_or_none_or_is_no_file(labeled_images, tmp_path):
     source = data.ImageFolder(labeled_images / "train")
-    assert sound_images.sound_images(source, "images") is source
+    assert sound_images.sound_images(source, "images") == (source, {})
     array = data.ArraySource(np.zeros((3, 4, 4, 3), np.uint8))
-    assert sound_images.sound_images(array, "images") is array
+    assert sound_images.sound_images(array, "images") == (array, {})
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "1.png").write_text("x")
     with pytest.raises(ValueError, match=r"`data_dir` with images.*1 of 1 images can't be read"):
