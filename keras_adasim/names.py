@@ -109,6 +109,9 @@ class Names:
             return NotImplemented
         if self is other:
             return True
+        if isinstance(other, Names):
+            mine, theirs = self.to_arrays(), other.to_arrays()
+            return all(np.array_equal(mine[part], theirs[part]) for part in mine)
         return len(self) == len(other) and all(map(str.__eq__, self, other))
 
     __hash__ = None

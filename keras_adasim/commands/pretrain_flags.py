@@ -8,8 +8,8 @@ from keras_adasim.pretraining.choosing import RULES
 from keras_adasim.pretraining.settings import SETTINGS
 
 PLACES = {
-    "data_dir": "Folder of images, by class or flat, or with train/ and test/ (or val/). Give it "
-    "several times to train on several folders.",
+    "data_dir": "Folder of images or tar archives, by class or flat, or with train/ and test/ (or "
+    "val/). Give it several times to train on several folders.",
     "tfds": "Name of a TensorFlow Datasets data set instead of --data_dir, such as cifar10.",
     "tfds_dir": "Where TensorFlow Datasets has prepared it.",
     "out": "Folder of the run: result.json, log.csv, tensorboard/, checkpoints/, saved_model/.",
