@@ -90,6 +90,7 @@ KINDS = {
     "pairing backbone identifier row_dtype",
     "range": "global_scale local_scale ratio scale sigma",
     "three numbers": "mean std",
+    "value range": "value_range",
     "object": "source train_source test_source crops bank optimizer layer embed_fn",
     "boxes": "boxes",
     "numbers": "values",
