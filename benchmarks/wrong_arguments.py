@@ -652,7 +652,7 @@ def of_finetuning(parts):
         Subject(
             evaluation.finetune_settings.choose_settings,
             given,
-            {**FINE_TUNING, "takes_drop_path": "switch", "replicas": "count"},
+            {"takes_drop_path": "switch", "replicas": "count"},
         ),
         Subject(evaluation.mixing.mixup, {**batch, "share": 0.5}, {**tensors, "share": "share"}),
         Subject(
@@ -814,7 +814,7 @@ def of_export(parts):
         Subject(
             ka.export.export_classifier,
             {"classifier": None, "path": path},
-            {"classifier": "object"},
+            {"classifier": "object", "path": "place"},
         ),
     ]
 
