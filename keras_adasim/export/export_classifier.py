@@ -54,11 +54,11 @@ def export_classifier(classifier, path, overwrite=False):
         ka.export.export_classifier(classifier, "cats_and_dogs")
         ```
     """
+    path = check_free(path, overwrite)
     if not isinstance(classifier, ImageClassifier):
         raise ValueError(
-            f"Expected `classifier` to be an `ImageClassifier`. Received: {classifier!r}"
+            f"Expected `classifier` to be an `ImageClassifier`. Received: classifier={classifier!r}"
         )
-    path = check_free(path, overwrite)
     check_finite(classifier.weights, "the classifier")
     size = sum(int(np.prod(weight.shape)) * 4 for weight in classifier.weights)
     check_space(path, 3 * size, "the classifier")
