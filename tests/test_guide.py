@@ -102,7 +102,7 @@ def run(page, readme, plan):
             console.main(words + ["--dry_run"] * (plan and words[0] == "pretrain"))
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("page", sorted({*PAGES} - TRAINING - {"many_gpus"}))
 def test_a_page_runs(page, readme, at_place):
     run(page, readme, plan=True)

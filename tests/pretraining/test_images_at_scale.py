@@ -40,7 +40,7 @@ def pack(images, shards, per_shard=10):
     return shards
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_run_on_archives(images, tmp_path, capsys):
     shards, out = pack(images, tmp_path / "shards"), tmp_path / "run"
     result = pretrain(shards, out, **ON_DISK)
@@ -57,7 +57,7 @@ def test_a_run_on_archives(images, tmp_path, capsys):
     assert "images 11 of 3 channels in 2 archives" in printed
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_folders_that_have_not_changed_are_not_listed_again(images, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(listing, "RECENT_NS", 0)
     out, listed, scandir = tmp_path / "run", [], os.scandir

@@ -11,7 +11,7 @@ from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.reporting import curves
 from tests.pretraining.runs import IGNORED, make_images, pretrain, quick
 
-pytestmark = pytest.mark.filterwarnings(IGNORED)
+pytestmark = [pytest.mark.large, pytest.mark.filterwarnings(IGNORED)]
 
 
 @pytest.fixture(scope="module", autouse=True)

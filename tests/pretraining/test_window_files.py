@@ -27,7 +27,7 @@ class Fails(keras.callbacks.Callback):
             1 / 0  # noqa: B018
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_goes_on_as_a_run_in_memory_does(tmp_path, capsys):
     images, run = tiny.images(), tmp_path / "run"
     with quick():
@@ -49,7 +49,7 @@ def test_goes_on_as_a_run_in_memory_does(tmp_path, capsys):
         assert state["pushes"] == 4
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_run_is_reopened_with_links_to_its_checkpoint(tmp_path, monkeypatch):
     with quick():
         run = tmp_path / "run"
