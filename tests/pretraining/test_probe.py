@@ -48,6 +48,7 @@ def arrays(folder):
     return found
 
 
+@pytest.mark.slow
 def test_the_run_is_bit_by_bit_the_one_without(with_probe, images, tmp_path):
     assert "probe_after" not in pretrain(images, tmp_path / "without")
     first, second = arrays(with_probe[0]), arrays(tmp_path / "without")
@@ -73,6 +74,7 @@ def test_it_is_told_in_log_result_summary_and_page(with_probe, images, tmp_path,
     assert "linear probe  untrained " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_says_the_same(with_probe, images, tmp_path):
     """And it may be switched on later."""
     pretrain(images, tmp_path / "run", epochs=1)
