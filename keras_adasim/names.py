@@ -125,7 +125,7 @@ class Names:
         """Has the bytes lie in another array from now on, also those of all that share them.
 
         Args:
-            array: uint8 array, as `to_arrays` gives it.
+            array: Array of uint8, as `to_arrays` gives it.
         """
         if len(array) != len(self._bytes):
             raise ValueError(

@@ -50,7 +50,9 @@ def test_a_run_on_archives(images, tmp_path, capsys):
     assert "images 24 of 3 channels in 3 archives" in printed
     # One is gone, one was written anew, and the folder has moved.
     (shards / "train-002.tar").unlink()
-    write_tar(shards / "train-000.tar", {"dark/new.png": (images / "test/dark/0.png").read_bytes()})
+    write_tar(
+        shards / "train-000.tar", {"train/dark/new.png": (images / "test/dark/0.png").read_bytes()}
+    )
     pretrain(shards.rename(tmp_path / "moved"), out, accept_changes=True, dry_run=True, **ON_DISK)
     printed = in_lines(capsys.readouterr().out)
     assert "1 added, 14 removed, of 24 images" in printed
