@@ -43,8 +43,9 @@ def one_block():
 
 
 def no_export(model, path, image_size, overwrite):
-    """In the place of `export_backbone`, whose graphs are traced in any case."""
+    """In the place of `export_backbone`, whose graphs are traced in any case; its deviation."""
     path.mkdir(exist_ok=overwrite)
+    return 0.0
 
 
 @contextlib.contextmanager
