@@ -10,7 +10,7 @@ from keras_adasim.data import file_fingerprints as fingerprints_module
 from keras_adasim.data import inventory as inventory_module
 from keras_adasim.data.listing import Listing
 
-FOLDERS, FILES = 20, 1000
+FOLDERS, FILES = 20, 3000
 MOST = 200  # Bytes for each path of 60 characters.
 
 

@@ -288,6 +288,7 @@ def test_files_are_read_in_a_fresh_process(saved, script):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.large
 def test_an_uncompiled_model_saves_and_loads(tmp_path):
     model = build(compiled=False)
     model.save(tmp_path / "model.keras")

@@ -54,7 +54,7 @@ def in_lines(printed):
     return " ".join(printed.split())
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_bad_files_in_the_life_of_a_run(images, tmp_path, capsys, monkeypatch):
     """Each of them ended it, some without a name."""
     out, dark, test = tmp_path / "run", images / "train" / "dark", images / "test" / "dark"

@@ -190,7 +190,7 @@ def test_what_is_passed_is_compared_even_if_it_is_the_default(second, unlabeled)
         pretrain(unlabeled, second, backbone="vit_small")
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_a_run_that_collapses_is_stopped_or_told(second, unlabeled, monkeypatch, capsys):
     """The alarm goes on counting where the run was left, and its end has a status of its own."""
     whatever = Symptom("no luck", {"loss": (0.0, 1e9)}, "it happens", "Try again")
