@@ -140,7 +140,8 @@ class Progress(keras.callbacks.Callback):
         self._done, self._mark = done, now
         if now - self._shown >= (0.2 if self._terminal else self.interval):
             self._shown = now
-            logs = self.model.get_metrics_result()
+            # Of several workers the metrics can only be read by all; logs are there already.
+            logs = getattr(self.model, "last_logs", None) or self.model.get_metrics_result()
             self._print_status({name: float(value) for name, value in logs.items()})
 
     def on_epoch_end(self, epoch, logs=None):

@@ -65,6 +65,7 @@ class TrainingLoop:
             if self.first_step:
                 return self._pass_over(iterator)
             logs = train(iterator)
+            self.__dict__["last_logs"] = logs  # On the device, until somebody reads them.
             self.finite_watch.look()
             for hook in [*self._callback_hooks, *self.step_hooks]:
                 hook()

@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim import data, optimizers
+from keras_adasim import callbacks, data, optimizers
+from keras_adasim.callbacks.chief import writes_files
 from keras_adasim.workers import told_by_all
 from tests.models import tiny
 from tests.models.test_exchange import small_cnn
@@ -51,7 +52,9 @@ def train(name, strategy):
     """Two epochs; returns all variables, the votes' window, the loss and what was decoded."""
     model, pairs = build(name, strategy)
     # Of a batch's rows each worker has its own; an epoch alone tells them apart.
-    model.fit(pairs, epochs=1, verbose=0)
+    # The chief alone prints, which is no reason to ask the others for anything.
+    prints = [callbacks.Progress(interval=0.0)] if writes_files(model) else []
+    model.fit(pairs, epochs=1, verbose=0, callbacks=prints)
     seen = sorted(pairs.source.seen)
     loss = model.fit(pairs, epochs=1, verbose=0).history["loss"]
     records = model.pairing._window
