@@ -18,8 +18,8 @@ from tests.pretraining.runs import IGNORED, eagerly, one_block, quick
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.md"))
-# Whose snippets train; those of the first run, and with two devices, take graphs.
-TRAINING, WITH_GRAPHS = {"downstream", "own_data", "troubleshooting"}, {"first_run", "many_gpus"}
+# Whose snippets train; those of many_gpus, on two devices, with graphs.
+TRAINING = {"downstream", "first_run", "own_data", "troubleshooting"}
 # The runs that the pages take for granted.
 RUN = ["pretrain", "--data_dir=photos", "--backbone=vit_mini", "--epochs=2", "--batch_size=8"]
 RUN += ["--image_size=16", "--exclude=color_jitter,grayscale,solarize", "--knn_every=2"]
@@ -115,13 +115,12 @@ def test_a_page_trains(page, readme, at_place):
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("page", sorted(WITH_GRAPHS))
-def test_a_page_trains_from_nothing_but_images(page, readme, tmp_path, monkeypatch):
+def test_many_gpus_trains_on_two(readme, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     strategy = make_strategy(2, "mirrored")  # A process has one of all its devices.
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda *devices: strategy)
     readme.make_data()
-    run(page, readme, plan=False)
+    run("many_gpus", readme, plan=False)
     assert (tmp_path / "runs" / "photos" / "report.html").exists()
 
 
