@@ -81,7 +81,7 @@ def define_flags(values):
 
 def start(values):
     """Trains with parsed flags."""
-    out = check_shared(values)
+    out = check_shared(values, integers=("epochs", "image_size"))
     check_integer("devices", values.devices, minimum=0)
     with renamed(path="out"):
         check_free(out, values.overwrite)
@@ -121,8 +121,9 @@ def train_classifier(protocol, train, test):
         print(f"{protocol.settings['backbone']} is a new network: it is trained from the start")
     if protocol.settings["quick"]:
         train, test, epochs = less_of(protocol, train, test)
-        given["epochs"] = given["epochs"] or epochs
-    given["image_size"] = given["image_size"] or pretrained.image_size
+        given["epochs"] = epochs if given["epochs"] is None else given["epochs"]
+    if given["image_size"] is None:
+        given["image_size"] = pretrained.image_size
     return finetune(
         pretrained.backbone,
         train,

@@ -77,6 +77,7 @@ def test_quick_takes_less(pretrained, labeled_images, flags, capsys, monkeypatch
         ("--layer_decay=2", "Expected --layer_decay"),
         ("--validation=1", "Expected --validation"),
         ("--image_size=1", "Expected --image_size"),
+        ("--image_size=0", "Expected --image_size"),  # Used to be the backbone's own.
         ("--devices=-1", "Expected --devices"),
         ("--drop_path=0.1", "Expected --drop_path"),
         ("--data_dir=/nowhere", "/nowhere"),
