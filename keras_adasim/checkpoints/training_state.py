@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_adasim.checkpoints.checkpoint import shard_name
 from keras_adasim.checkpoints.large_array import parts, whole_or_large
 from keras_adasim.finite import check_finite
-from keras_adasim.layers.copies import read_copies
+from keras_adasim.layers.copies import read_copies, read_part
 from keras_adasim.layers.keyed_tables import TABLES
 
 
@@ -186,7 +186,7 @@ def _arrays(variables, read=None):
 
 def _array_of(variable):
     def read(start, end):
-        return tf.convert_to_tensor(variable)[start:end].numpy() if end else variable.numpy()
+        return read_part(variable, start, end) if end else variable.numpy()
 
     return whole_or_large(variable.shape, variable.value.dtype.as_numpy_dtype, read)
 

@@ -1,6 +1,8 @@
 """The copies of a variable that replicas have."""
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 
 def read_copies(variable):
@@ -23,3 +25,13 @@ def assign_copies(variable, values):
         return
     for copy, each in zip(own, values, strict=True):
         copy.assign(each)
+
+
+def read_part(variable, start, end):
+    """Reads some rows of a variable: a NumPy array.
+
+    A slice would copy all rows first, since rows of a bank are written in place.
+    """
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    value = getattr(value, "values", [value])[0]
+    return tf.gather(value, tf.range(start, end)).numpy()

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from keras_adasim.layers.copies import read_part
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.workers import cluster, has_workers
@@ -158,7 +159,7 @@ class ShardedRows:
         """Reads rows of a block of a table, one of `shards_here`: a NumPy array."""
         first, last = self.bounds(shard)
         copy = _copies(self.tables[place])[self.shards_here.index(shard)]
-        return copy[start or 0 : last - first if end is None else end].numpy()
+        return read_part(copy, start or 0, last - first if end is None else end)
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on; each owner takes its own."""

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_adasim.layers.copies import read_part
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 
@@ -63,7 +64,7 @@ class WholeRows:
         """Reads rows of the only shard: a NumPy array."""
         if end is None:
             return self.read(place)
-        return tf.convert_to_tensor(self.tables[place])[start:end].numpy()
+        return read_part(self.tables[place], start, end)
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on, in all copies."""
