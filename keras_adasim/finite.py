@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from keras_adasim.layers.copies import read_part
+
 # Numbers that are looked at together.
 _AT_ONCE = 2**24
 
@@ -31,17 +33,18 @@ def check_finite(variables, what):
         what: What they belong to, for the message.
     """
     for variable in variables:
-        value = tf.convert_to_tensor(variable)
-        if value.dtype.is_floating and not _is_finite(value):
+        if tf.as_dtype(variable.dtype).is_floating and not _is_finite(variable):
             raise NotFiniteError(
                 f"Expected finite weights of {what}. Received: NaN or infinite values in "
                 f"{getattr(variable, 'path', variable.name)} of shape {tuple(variable.shape)}"
             )
 
 
-def _is_finite(value):
-    """Whether a tensor is finite, part by part: the answer for each number takes a byte."""
-    rows = max(1, _AT_ONCE // max(1, math.prod(value.shape[1:])))
-    parts = [value] if value.shape.rank == 0 else range(0, value.shape[0], rows)
-    parts = (value if part is value else value[part : part + rows] for part in parts)
+def _is_finite(variable):
+    """Whether a variable is finite; of a large one part by part, so that none of it is copied."""
+    rows = max(1, _AT_ONCE // max(1, math.prod(variable.shape[1:])))
+    if not len(variable.shape) or variable.shape[0] <= rows:
+        return bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable))))
+    parts = range(0, variable.shape[0], rows)
+    parts = (read_part(variable, start, min(start + rows, variable.shape[0])) for start in parts)
     return all(bool(tf.reduce_all(tf.math.is_finite(part))) for part in parts)

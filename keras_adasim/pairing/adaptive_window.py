@@ -1,5 +1,7 @@
 """Adaptive similarity bootstrapping."""
 
+import os
+
 import numpy as np
 
 from keras_adasim.pairing.candidates import effective_number, own_id_first, softmax
@@ -112,7 +114,7 @@ class AdaptiveWindow(WindowedPairing):
         return partners, effective_number(probabilities[is_open])
 
     def _measure(self):
-        partners, candidates = self._of_sample(self._draw_and_weigh)
+        partners, candidates = self._of_sample(self._draw_and_weigh, os.cpu_count() or 1)
         statistics = {
             "gate_open": len(candidates) / len(partners),
             **self._statistics_of(partners),

@@ -1,7 +1,6 @@
 """The base class of all pairings."""
 
 import concurrent.futures
-import os
 import threading
 
 import numpy as np
@@ -285,19 +284,24 @@ class Pairing:
         self._sampled = _sample(self.num_images, self._most_sampled), partners
         return {"partner_is_self": float(np.mean(np.equal(*self._sampled)))}
 
-    def _of_sample(self, function):
-        """What a function gives for the images of the sample, chunk by chunk, by all cores.
+    def _of_sample(self, function, threads=1):
+        """What a function gives for the images of the sample, chunk by chunk.
 
         Args:
             function: Function from (n,) image ids to a tuple of arrays.
+            threads: Number of threads that call it. With more than this one it must not take the
+                lock, which this one holds meanwhile.
 
         Returns:
             List of the arrays, those of all chunks in one.
         """
         sample = _sample(self.num_images, self._most_sampled)
         chunks = [sample[i : i + self._chunk] for i in range(0, len(sample), self._chunk)]
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-            found = list(threads.map(function, chunks))
+        if threads == 1:
+            found = list(map(function, chunks))
+        else:
+            with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+                found = list(pool.map(function, chunks))
         return [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
 
 

@@ -130,3 +130,21 @@ def test_a_push_from_another_thread_never_shows_half():
 def test_the_base_class_asks_for_draws():
     with pytest.raises(NotImplementedError, match="must implement `_draw"):
         pairing.Pairing(3).partners([0])
+
+
+def test_a_pairing_of_ones_own_may_ask_itself_while_statistics_are_made():
+    """Draws in other threads waited for ever for the lock that the caller of statistics holds."""
+
+    class Cautious(pairing.AdaptiveWindow):
+        def _draw(self, indices):
+            return self.distribution(indices)[0][:, 0]
+
+        def _measure(self):
+            return pairing.Pairing._measure(self)
+
+    built = Cautious(NUM_IMAGES, window=1, topk=2)
+    done = threading.Thread(target=built.statistics, daemon=True)
+    done.start()
+    done.join(20)
+    assert not done.is_alive()
+    assert built.statistics() == {"partner_is_self": 1.0}
