@@ -4,9 +4,11 @@ Every ```python block runs, in order and in one namespace, and so does every com
 take minutes or data is made shorter, or passed over, by the rules below; both are printed.
 """
 
+import multiprocessing
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -17,6 +19,9 @@ from images import make_images
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAMS = ("make", "python", "keras-adasim", "pip", "git")
 SHELLS = ("", "bash", "console", "sh")
+# Our commands run in forks of one process that has imported the package; nothing else is shared.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["keras_adasim.commands.console", "keras_adasim.pretraining.pretrain"])
 
 # What README.md takes for granted.
 PROLOGUE = """
@@ -157,18 +162,33 @@ def run(kind, text, line, namespace):
 
 def run_command(command):
     """Runs a command in this environment; returns whether it worked, and shows how it failed."""
-    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        shell=True,
-        env={**os.environ, "PATH": path, "PWD": os.getcwd()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode:
-        print(f"{done.stdout}\nexit status {done.returncode}")
-    return not done.returncode
+    output = pathlib.Path("output.txt")
+    program, *words = shlex.split(command)
+    if program == "keras-adasim" and words[0] != "launch":
+        process = FORKS.Process(target=call, args=(words, output))
+        process.start()
+        process.join()
+        status = process.exitcode
+    else:
+        path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PWD": os.getcwd()}
+        with output.open("w") as file:
+            kwargs = {"env": environment, "stdout": file, "stderr": subprocess.STDOUT}
+            status = subprocess.run(command, shell=True, **kwargs).returncode
+    if status:
+        print(f"{output.read_text()}\nexit status {status}")
+    return not status
+
+
+def call(words, output):
+    """Calls `keras-adasim` with these words; what it prints goes to a file."""
+    from keras_adasim.commands import console
+
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.argv = ["keras-adasim", *words]
+    console.main(words)
 
 
 if __name__ == "__main__":

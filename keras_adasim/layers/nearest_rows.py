@@ -7,12 +7,14 @@ def nearest_rows(queries, table, topk, chunk_size=65536, num_rows=None):
     """Finds the rows of a table that are most similar to each query.
 
     It walks through the table in chunks of rows and keeps the best so far, so its working memory is
-    B * (chunk_size + 2 * topk) floats, whatever the size of the table. Products are float32,
-    whatever the rows are. Ties go to the smaller id.
+    B * (chunk_size + 2 * topk) floats and a chunk of rows, whatever the size of the table. Products
+    are float32, whatever the rows are. Ties go to the smaller id.
 
     Args:
         queries: Float32 (B, D), L2-normalized.
-        table: Float32 or float16 tensor (N, D), rows L2-normalized or zero.
+        table: Float32 or float16 variable or tensor (N, D), rows L2-normalized or zero. Outside
+            XLA a variable whose rows are written in place should come as such: as a tensor it is
+            copied whole.
         topk: Number k of rows to find, at most N.
         chunk_size: Number of rows compared at a time.
         num_rows: Integer scalar. Only so many rows count, the first ones; None for all. Where they
@@ -39,7 +41,10 @@ def nearest_rows(queries, table, topk, chunk_size=65536, num_rows=None):
         ignored = tf.range(chunk_size) < wanted - start
         if num_rows is not None:
             ignored |= tf.range(chunk_size) >= num_rows - start
-        rows = tf.slice(table, [start, 0], [chunk_size, table.shape[1]])
+        if isinstance(table, tf.Variable):
+            rows = tf.gather(table, tf.range(start, start + chunk_size))
+        else:
+            rows = tf.slice(table, [start, 0], [chunk_size, table.shape[1]])
         found, places = tf.math.top_k(compare(rows, ignored), min(topk, chunk_size))
         # Older, smaller ids come first, so that ties go to them.
         best = tf.concat([best, found], axis=1)

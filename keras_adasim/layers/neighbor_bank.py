@@ -101,7 +101,8 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
             ]
             self.rows_kept = WholeRows(tables, chunk_size)
         compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
-        self._compiled = compiled(self.rows_kept.look_up), compiled(self.rows_kept.write)
+        look_up = functools.partial(self.rows_kept.look_up, compiled=True)
+        self._compiled = compiled(look_up), compiled(self.rows_kept.write)
         self.built = True
 
     def __call__(self, indices, features):

@@ -52,9 +52,15 @@ class ShardedRows:
 
     # --- a step, in replica context -----------------------------------------------------------
 
-    def look_up(self, features):
-        """Finds the nearest rows of this replica's block: (B, D) -> ids, similarities (B, c)."""
-        table, first = tf.convert_to_tensor(self.tables[0]), self._first_row()
+    def look_up(self, features, compiled=False):
+        """Finds the nearest rows of this replica's block: (B, D) -> ids, similarities (B, c).
+
+        Args:
+            features: Float32 (B, D), L2-normalized.
+            compiled: Whether this stands in an XLA program, which reads a table in place.
+        """
+        table, first = self.tables[0], self._first_row()
+        table = tf.convert_to_tensor(table) if compiled else table
         count = tf.clip_by_value(self.num_rows - first, 0, self.size)
         most = min(self.tables[1].shape[1], self.size)
         queries = tf.stop_gradient(features)
@@ -131,11 +137,11 @@ class ShardedRows:
                 whole[slice(*self.bounds(shard))] = self.read_shard(place, shard)
             return whole
         for start in range(0, self.size, _CHUNK):
-            end = min(start + _CHUNK, self.size)
-            rows = self._by_replica(lambda _, copy, part=slice(start, end): copy[part], place)
+            part = start, min(start + _CHUNK, self.size)
+            rows = self._by_replica(lambda _, copy, part=part: read_part(copy, *part), place)
             blocks = np.split(self.strategy.gather(rows, axis=0).numpy(), self.num_shards)
             for shard, block in enumerate(blocks):
-                rows = whole[slice(*self.bounds(shard))][start:end]
+                rows = whole[slice(*self.bounds(shard))][slice(*part)]
                 rows[...] = block[: len(rows)]
         return whole
 

@@ -22,11 +22,16 @@ class WholeRows:
         self.tables = tables
         self.chunk_size = chunk_size
 
-    def look_up(self, features):
-        """Finds the nearest rows as they stand: (B, D) -> ids and similarities (B, k)."""
-        features_table, ids_table, _ = self.tables
-        table = tf.convert_to_tensor(features_table)
-        return nearest_rows(tf.stop_gradient(features), table, ids_table.shape[1], self.chunk_size)
+    def look_up(self, features, compiled=False):
+        """Finds the nearest rows as they stand: (B, D) -> ids and similarities (B, k).
+
+        Args:
+            features: Float32 (B, D), L2-normalized.
+            compiled: Whether this stands in an XLA program, which reads a table in place.
+        """
+        table, topk = self.tables[0].value, self.tables[1].shape[1]
+        table = tf.convert_to_tensor(table) if compiled else table
+        return nearest_rows(tf.stop_gradient(features), table, topk, self.chunk_size)
 
     def exchange(self, look_up, indices, features):
         """Looks up this replica's features, then tells the other replicas, in replica context.
