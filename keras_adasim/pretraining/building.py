@@ -1,9 +1,9 @@
 """From settings to the parts of a run; every function names the settings that it takes."""
 
 import inspect
-import os
 
 import keras
+import tensorflow as tf
 
 from keras_adasim import augment, backbones, data, layers, optimizers
 from keras_adasim import pairing as pairings
@@ -13,7 +13,7 @@ from keras_adasim.models import SelfDistillation
 from keras_adasim.models.checks import check_fit
 from keras_adasim.models.teacher import all_layers
 from keras_adasim.objectives import Objective
-from keras_adasim.pretraining import devices
+from keras_adasim.pretraining import devices, needs
 from keras_adasim.pretraining.settings import OPTIMIZERS, RENAMED, objectives_by_name, owned_by
 from keras_adasim.validation import check_switch, renamed
 
@@ -198,6 +198,7 @@ def make_pairing(
     }
     arguments = arguments[pairing]
     if "directory" in arguments and keeps_in_memory(window_in_memory, len(source), window, topk):
+        needs.check_window(len(source), window, topk)
         arguments["directory"] = None
     return pairings.get(pairing, **arguments)
 
@@ -206,15 +207,16 @@ def keeps_in_memory(window_in_memory, num_images, window, topk):
     """Whether the window's records are to be in memory: "yes", "no", or where they fit ("auto")."""
     if window_in_memory != "auto":
         return window_in_memory == "yes"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     needed = pairings.AdaptiveWindow.memory_bytes(num_images, window, topk)
-    return needed <= WINDOW_SHARE * memory
+    return needed <= WINDOW_SHARE * needs.host_memory()
 
 
 def make_bank(source, student, partners, row_dtype, sharded):
     """One row per image."""
     topk = getattr(partners, "topk", min(10, len(source)))
     size = student.output["features"].shape[-1]
+    shards = tf.distribute.get_strategy().num_replicas_in_sync if sharded else 1
+    needs.check_bank(len(source), size, topk, row_dtype, shards)
     return layers.NeighborBank(len(source), size, topk, row_dtype, sharded)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras_adasim import data
 from keras_adasim.data.keys import checked_keys
 from keras_adasim.data.unlabeled import Unlabeled
+from keras_adasim.pretraining import needs
 from keras_adasim.pretraining.choosing import some_images
 from keras_adasim.validation import renamed
 
@@ -82,10 +83,14 @@ def keep_in_memory(source, in_memory):
     """Decodes a source once, if it is to be in memory: "yes", "no", or where it fits ("auto")."""
     if source is None or in_memory == "no":
         return source
-    if in_memory == "yes":
-        return data.load_in_memory(source)
     samples = [image.shape for image in some_images(source, 32)]
-    if len(set(samples)) > 1 or np.prod(samples[0]) * len(source) > MEMORY_LIMIT:
+    needed = int(np.prod(samples[0])) * len(source)
+    if in_memory == "yes":
+        needs.check_fits(
+            needed, needs.host_memory(), "all images in memory", "Pass `in_memory=no`."
+        )
+        return data.load_in_memory(source)
+    if len(set(samples)) > 1 or needed > MEMORY_LIMIT:
         return source
     try:
         return data.load_in_memory(source)

@@ -6,11 +6,11 @@ import textwrap
 import tensorflow as tf
 
 from keras_adasim.callbacks import OnlineKNN
-from keras_adasim.checkpoints import TrainingState
 from keras_adasim.data.tar_source import in_archives
 from keras_adasim.files import expand
 from keras_adasim.pretraining.deciding import remembered
 from keras_adasim.pretraining.first_look import folders_of
+from keras_adasim.pretraining.needs import MOST_CHECKPOINTS, Needs, megabytes
 from keras_adasim.pretraining.settings import SMALL_BACKBONE
 from keras_adasim.pretraining.watching import find
 
@@ -37,7 +37,7 @@ def print_plan(model, dataset, sources, decision, folder, fresh, changes=None, f
         *(row("files", list(files)) if files else []),
         *about_the_images(model, sources, decision),
         *about_the_step(model, dataset, decision),
-        *about_the_memory(model, folder),
+        *about_the_needs(model, decision),
         *about_the_choice(decision),
         *warnings(model, decision),
     ]
@@ -66,7 +66,7 @@ def planned(model, dataset, decision, images, watchers):
         "parameters": count(model.trainable_variables),
         "steps": decision["epochs"] * len(dataset),
         "devices": [device.name for device in model_devices()],
-        "memory": memory_of(model),
+        "memory": Needs.of(model).kept(decision["epochs"]),
     }
 
 
@@ -151,42 +151,32 @@ def about_the_step(model, dataset, decision):
     ]
 
 
-def about_the_memory(model, folder):
-    """Bank, window and checkpoint, in bytes; nothing is copied to find out."""
-    bank, window, everything = memory_of(model).values()
-    rows = about_the_bank(model.bank, bank) if bank else ""
-    kept = f"times 3 or 4, and {megabytes(window)} of the window" if window else "times 3 or 4"
+def about_the_needs(model, decision):
+    """Bytes on devices, of the window and on the disk, and what holds an epoch up."""
+    needs = Needs.of(model)
+    device = f"{megabytes(needs.weights)} of weights and momenta, {megabytes(needs.gradients)} of "
+    device += "gradients" + (f", {about_the_bank(model.bank, needs.bank)}" if model.bank else "")
+    where = f"in files that are mapped, in {model.pairing.directory}" if needs.in_files else ""
+    window = f"{megabytes(needs.window)} {where or 'in host memory'}"
+    disk = f"up to {megabytes(needs.disk(decision['epochs']))}: {MOST_CHECKPOINTS} checkpoints of "
+    disk += megabytes(needs.checkpoint)
+    shared = " and the window's files, which they share" if needs.epochs else ""
     return [
-        *(row("bank", rows) if bank else []),
-        *(row("window", f"{megabytes(window)} {place_of_window(model.pairing)}") if window else []),
-        *row("checkpoint", f"{megabytes(everything)} in {folder.checkpoints}, {kept}"),
+        *row("device", f"{megabytes(needs.device)}: {device}; activations come on top"),
+        *(row("window", window) if needs.epochs else []),
+        *row("disk", disk + shared),
+        *row("pause", f"about {needs.pause:.1f} s behind every epoch, measures left aside"),
     ]
-
-
-def place_of_window(pairing):
-    """Where its records are."""
-    if pairing.directory is None:
-        return "in host memory"
-    return f"in files that are mapped, in {pairing.directory}"
 
 
 def about_the_bank(bank, size):
     """Bytes of a bank, what its rows are, and how many of them a device has."""
     rows = "" if bank.row_dtype == "float32" else f", of {bank.row_dtype} rows"
     shares = bank.rows_kept.num_shards
-    share = f", a share of 1/{shares} on each" if shares > 1 else ""
+    share = f", a share of 1/{shares}" if shares > 1 else ""
     if bank.sharded and shares == 1:
-        share = ", all of it, as there is but one"
-    return f"{megabytes(size)} on every device{rows}{share}"
-
-
-def memory_of(model):
-    """Bytes of the bank on every device, the window in host memory, and a checkpoint."""
-    return {
-        "bank": 0 if model.bank is None else model.bank.rows_kept.memory_bytes(),
-        "window": window_bytes(model.pairing),
-        "checkpoint": TrainingState(model).bytes(),
-    }
+        share = ", all of it, as there is but one device"
+    return f"{megabytes(size)} of the bank{rows}{share}"
 
 
 def about_the_choice(decision):
@@ -246,26 +236,9 @@ def arguments_of(pairing):
     return ", ".join(f"{name}={value}" for name, value in config.items())
 
 
-def window_bytes(pairing):
-    """Bytes of a full window; 0 for pairings that have none."""
-    if not hasattr(pairing, "memory_bytes"):
-        return 0
-    return pairing.memory_bytes(pairing.num_images, pairing.window, pairing.topk)
-
-
 def count(variables):
     """Number of scalars."""
     return sum(variable.shape.num_elements() for variable in variables)
-
-
-def bytes_of(variables):
-    """Bytes of variables."""
-    return sum(v.shape.num_elements() * v.value.dtype.size for v in variables)
-
-
-def megabytes(number):
-    """Bytes, for people."""
-    return f"{number / 1e9:.2f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
 
 
 def shown(value):

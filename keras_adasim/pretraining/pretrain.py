@@ -8,6 +8,7 @@ from keras_adasim.finite import NotFiniteError
 from keras_adasim.pretraining import building, devices, images, page, results, surroundings
 from keras_adasim.pretraining.deciding import Decision, Default
 from keras_adasim.pretraining.first_look import FirstLook
+from keras_adasim.pretraining.needs import Needs
 from keras_adasim.pretraining.plan import planned, print_plan
 from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.pretraining.stopping import Stopped, stops_after_a_step
@@ -116,6 +117,7 @@ def pretrain(
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look)
         plan = (model, dataset, sources, decision, folder, fresh, changes, first_look.lines())
         workers.told_by_chief(strategy, lambda: print_plan(*plan))
+        Needs.of(model).check(folder, decision["epochs"])
         if dry_run:
             return None
         if fresh and chief:

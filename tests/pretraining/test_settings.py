@@ -125,5 +125,5 @@ def test_a_bank_has_the_rows_and_shares_of_the_settings():
     source, student = range(12), tiny.vit()
     bank = building.make_bank(source, student, object(), row_dtype="float16", sharded=True)
     assert (bank.num_images, bank.topk, bank.row_dtype, bank.sharded) == (12, 10, "float16", True)
-    told = plan.about_the_bank(bank, bank.rows_kept.memory_bytes())
-    assert told == "0.0 MB on every device, of float16 rows, all of it, as there is but one"
+    told = plan.about_the_bank(bank, 2_500_000)
+    assert told == "2.5 MB of the bank, of float16 rows, all of it, as there is but one device"
