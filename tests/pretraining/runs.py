@@ -70,11 +70,11 @@ def make_images(folder, per_class=12, size=10, splits=("train", "test")):
     return folder
 
 
-def small_backbone():
+def small_backbone(dim=8):
     """The same network every time: one convolution."""
     keras.utils.set_random_seed(3)
     images = keras.Input((None, None, 3))
-    tokens = keras.layers.Reshape((-1, 8))(keras.layers.Conv2D(8, 4, strides=4)(images))
+    tokens = keras.layers.Reshape((-1, dim))(keras.layers.Conv2D(dim, 4, strides=4)(images))
     features = keras.layers.GlobalAveragePooling1D()(tokens)
     return keras.Model(images, {"features": features, "tokens": tokens}, name="small")
 

@@ -11,7 +11,7 @@ from keras_adasim import callbacks, layers, pairing
 from keras_adasim.pretraining import needs
 from keras_adasim.pretraining.needs import Needs, bytes_on_disk
 from tests.models import tiny
-from tests.pretraining.runs import IGNORED, make_images, pretrain, quick
+from tests.pretraining.runs import IGNORED, make_images, pretrain, quick, small_backbone
 
 pytestmark = pytest.mark.filterwarnings(IGNORED)
 WINDOW, TOPK, DIM = 4, 5, 256
@@ -19,9 +19,9 @@ WINDOW, TOPK, DIM = 4, 5, 256
 
 def large_model(num_images):
     """Nearly no network, with a bank and a window."""
-    backbone = tiny.backbones.VisionTransformer(8, 4, embed_dim=DIM, depth=1, num_heads=1)
     partners = pairing.AdaptiveWindow(num_images, WINDOW, TOPK)
-    return tiny.model(backbone, None, partners, bank=layers.NeighborBank(num_images, DIM, TOPK))
+    bank = layers.NeighborBank(num_images, DIM, TOPK)
+    return tiny.model(small_backbone(DIM), pairs=partners, bank=bank)
 
 
 def records(num_images):
