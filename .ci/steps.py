@@ -171,7 +171,9 @@ def install(python, *requirements):
     """Installs with pip; without a registry nothing can be checked, which is said, and fails."""
     print(f"  pip install {' '.join(map(str, requirements))} ...", flush=True)
     try:
-        run([python, "-m", "pip", "-qq", "install", *requirements], cwd=python.parent)
+        # What is imported is compiled then; most of TensorFlow's thousands of files never are.
+        pip = [python, "-m", "pip", "-qq", "install", "--no-compile"]
+        run([*pip, *requirements], cwd=python.parent)
     except StepFailed as error:
         raise StepFailed(f"pip could not install; is its registry reachable? {error}") from None
 
