@@ -45,7 +45,9 @@ def main():
     make_images("images/train", 10)
     make_images("images/test", 2)
     check("keras-adasim --version", says=importlib.metadata.version("keras-adasim"))
-    check("keras-adasim pretrain --data_dir=images --out=run --epochs=3 --backbone=vit_mini")
+    tiny = "--image_size=16 --exclude=color_jitter" if "--short" in sys.argv else ""
+    pretrain = f"keras-adasim pretrain --data_dir=images --out=run --epochs=3 {tiny}"
+    check(f"{pretrain} --backbone=vit_mini")
     result = json.loads(pathlib.Path("run/result.json").read_text())
     expect("knn_after" in result, f"k-NN accuracy in run/result.json, not {result}")
     expect(pathlib.Path("run/report.html").is_file(), "run/report.html")

@@ -48,21 +48,22 @@ PASSED_OVER = (
 )
 
 # Pattern and replacement; all are applied, in order.
+TINY = "--epochs=2 --image_size=16 --exclude=color_jitter,grayscale,solarize"
 SHORTER = (
-    (r"^make pretrain(?!.*FLAGS)(.*)", r"make pretrain\1 FLAGS=--epochs=2"),
+    (r"^make pretrain$", rf"make pretrain FLAGS='{TINY} --limit=64'"),
+    (r"^make pretrain DATA=folder .*", rf"make pretrain DATA=photos FLAGS='{TINY}'"),
     (r"^make ", f"make -C '{ROOT}' "),
-    (r"^(keras-adasim (launch .* )?pretrain)", r"\1 --epochs=2 --backbone=vit_mini"),
+    (r"^(keras-adasim (launch .* )?pretrain)", rf"\1 {TINY} --backbone=vit_mini"),
     (r"^(keras-adasim finetune)", r"\1 --epochs=2"),
     (r"\bepochs=\d+", "epochs=2"),
     (r"\* 100\b", "* 2"),
     (r"batch_size=\d+", "batch_size=8"),
     (r"^((?:(?!batch_size).)*) --dry_run", r"\1 --batch_size=8 --dry_run"),
     (r"warmup_steps=\d+", "warmup_steps=1"),
-    (r"vit_small\(\)", "vit_mini(image_size=32)"),
+    (r"vit_small\(\)", "vit_mini(image_size=16)"),
     (r"\bDINO\(", "DINO(out_dim=64, "),
-    (r"MultiCrop\(224\)", "MultiCrop(32, local_size=16)"),
-    (r"image_size=224", "image_size=32"),
-    (r"DATA=folder", "DATA=photos"),
+    (r"MultiCrop\(224\)", "MultiCrop(16, local_size=8)"),
+    (r"image_size=224", "image_size=16"),
     (r"--data_dir=(folder|FOLDER)", "--data_dir=photos"),
     (r"\bruns/others\b", "runs/photos"),
     (r"\bruns/NAME\b", "runs/pretrain_photographs"),  # Of `make pretrain`.
