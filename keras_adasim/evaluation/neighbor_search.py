@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from keras_adasim.layers.nearest_rows import nearest_rows
 
-# Rows of the table compared at a time, and similarities held at a time; 64 MiB of float32.
-ROWS = 2**15
-CHUNK = 2**24
+# Rows of the table compared at a time, and similarities held at a time; 16 MiB of float32.
+ROWS = 2**13
+CHUNK = 2**22
 
 
 def find_neighbors(queries, table, k, leave_out_self=False):

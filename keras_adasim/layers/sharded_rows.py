@@ -29,7 +29,7 @@ class ShardedRows:
         num_rows: Number of rows N.
         tables: Dict of name to the shape and dtype of a row: features (D,), ids and similarities
             (k,).
-        chunk_size: Number of rows compared at a time.
+        chunk_size: Number of rows compared at a time, or None.
     """
 
     def __init__(self, num_rows, tables, chunk_size):

@@ -12,7 +12,7 @@ class WholeRows:
 
     Args:
         tables: List of Keras variables: features (N, D), ids and similarities (N, k).
-        chunk_size: Number of rows compared at a time.
+        chunk_size: Number of rows compared at a time, or None.
     """
 
     num_shards = 1
