@@ -103,11 +103,13 @@ def measure(num_images):
         look_up = seconds_of_look_up(model, rng) / BATCH.value
         backup = callbacks.Backup(folder / "checkpoints")
         watchers = [callbacks.PushNeighbors(), callbacks.Measures(), backup]
-        container = keras.callbacks.CallbackList(watchers, model=model, epochs=WINDOW.value + 2)
+        epochs = WINDOW.value + 2
+        container = keras.callbacks.CallbackList(watchers, model=model, epochs=epochs)
         container.on_train_begin()
-        for epoch in range(WINDOW.value + 1):
-            is_last = epoch == WINDOW.value
-            seconds = epoch_end(model, watchers[: 3 if is_last else 1], epoch, rng)
+        for epoch in range(epochs):  # Two checkpoints: the first claims memory for its files.
+            is_full = epoch >= WINDOW.value
+            backup.wait()
+            seconds = epoch_end(model, watchers[: 3 if is_full else 1], epoch, rng)
         start = time.perf_counter()
         first = rng.permutation(num_images)[: BATCH.value]
         model.pairing.partners(first)

@@ -1,13 +1,16 @@
 """NaN and infinity: named, and kept out of files."""
 
+import concurrent.futures
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from keras_adasim.layers.copies import read_part
 
-# Numbers that are looked at together.
-_AT_ONCE = 2**24
+# Numbers that are looked at together, and how many threads do.
+_AT_ONCE = 2**22
+_THREADS = 4
 
 
 class NotFiniteError(RuntimeError):
@@ -45,6 +48,10 @@ def _is_finite(variable):
     rows = max(1, _AT_ONCE // max(1, math.prod(variable.shape[1:])))
     if not len(variable.shape) or variable.shape[0] <= rows:
         return bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable))))
-    parts = range(0, variable.shape[0], rows)
-    parts = (read_part(variable, start, min(start + rows, variable.shape[0])) for start in parts)
-    return all(bool(tf.reduce_all(tf.math.is_finite(part))) for part in parts)
+
+    def is_part_finite(start):
+        part = read_part(variable, start, min(start + rows, variable.shape[0]))
+        return bool(np.isfinite(part).all())
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
+        return all(threads.map(is_part_finite, range(0, variable.shape[0], rows)))
