@@ -1,6 +1,7 @@
 """Checkpoints that a killed run continues from."""
 
 import concurrent.futures
+import contextlib
 import functools
 import zipfile
 
@@ -148,7 +149,7 @@ class Backup(keras.callbacks.Callback):
             before, future = writing
             try:
                 future.result()
-            except OSError:
+            except (OSError, NotFiniteError):
                 self._last, self._follows, self._knows_images = before
                 raise
 
@@ -256,7 +257,9 @@ class Backup(keras.callbacks.Callback):
 
     def _save(self):
         state = TrainingState(self.model)
-        state.check_finite(f"{told(self._finished, self._step)}, which was not saved")
+        what = f"{told(self._finished, self._step)}, which was not saved"
+        # Of a bank that is written behind the back of training every part is looked at then.
+        state.check_finite(what, and_bank=state.is_spread or not state.writes_later)
         if state.is_spread:
             shards = self._shards()
             others = shards.written(state.shards())
@@ -264,7 +267,7 @@ class Backup(keras.callbacks.Callback):
         elif writes_files(self.model):
             finish = self._write(state)
             if state.bytes() >= LARGE_STATE:
-                self._finish_in_background(finish)
+                self._finish_in_background(finish, state)
             else:
                 finish()
         else:
@@ -272,10 +275,15 @@ class Backup(keras.callbacks.Callback):
         self._last = Checkpoint(self.directory / Checkpoint.name(self._finished, self._step))
         self._follows, self._knows_images = False, self.images is not None
 
-    def _finish_in_background(self, finish):
-        thread = concurrent.futures.ThreadPoolExecutor(1)
-        before = self._last, self._follows, self._knows_images
-        self._writing = before, thread.submit(finish)
+    def _finish_in_background(self, finish, state):
+        thread, earlier_rows = concurrent.futures.ThreadPoolExecutor(1), contextlib.ExitStack()
+        earlier_rows.enter_context(state.earlier_rows())
+
+        def work():
+            with earlier_rows:
+                finish()
+
+        self._writing = (self._last, self._follows, self._knows_images), thread.submit(work)
         thread.shutdown(wait=False)
 
     def _shards(self):

@@ -156,7 +156,8 @@ class Checkpoint:
     def write(cls, path, groups, windows, facts, earlier=None, same=(), others=()):
         """Writes a checkpoint into a new folder, but for what makes it one.
 
-        Afterwards nothing is needed of what `groups` and `windows` read.
+        Afterwards nothing is needed of what `groups` and `windows` read, but for large arrays that
+        stay as they are: those the function that is returned reads.
 
         Args:
             path: The folder.
@@ -168,14 +169,14 @@ class Checkpoint:
             others: Paths of files of groups that are written already, and are moved here.
 
         Returns:
-            Function that sums up all files, waits until they are on the disk, and writes the
-            manifest. It may be called in another thread.
+            Function that writes what stays, sums up all files, waits until they are on the disk,
+            and writes the manifest. It may be called in another thread.
 
         Raises:
             OSError: If it can't be written; also from that function.
         """
         path.mkdir(parents=True)
-        files = {}
+        files, later = {}, []
         for epoch, records in windows.items():
             name = _window_file(epoch)
             if earlier is not None and _linked(earlier.path / name, path / name):
@@ -188,12 +189,14 @@ class Checkpoint:
             if group in same and _linked(earlier.path / name, path / name):
                 files[name] = earlier.manifest["files"][name]
             else:
-                files |= dict.fromkeys(write_group(path, group, arrays()))
+                files |= dict.fromkeys(write_group(path, group, arrays(), later))
         for source in others:
             os.replace(source, path / source.name)
             files[source.name] = None
 
         def seal():
+            for write in later:
+                write()
             told = {name: facts or summed_up(path / name) for name, facts in files.items()}
             manifest = {"format": FORMAT, "keras_adasim": __version__, **facts, "files": told}
             write_file(path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
@@ -212,13 +215,15 @@ def told(epochs, steps):
     return f"epoch {epochs} and {steps} steps" if steps else f"epoch {epochs}"
 
 
-def write_group(folder, group, arrays):
+def write_group(folder, group, arrays, later=None):
     """Writes a group into one file, and large arrays into files of their own.
 
     Args:
         folder: Existing folder.
         group: Name of the group.
         arrays: Iterable of names and arrays. A dtype that NumPy doesn't know becomes bytes.
+        later: List that gets functions which write large arrays that stay as they are; None writes
+            them too.
 
     Returns:
         List of the files' names.
@@ -228,7 +233,8 @@ def write_group(folder, group, arrays):
         for name, array in arrays:
             if isinstance(array, LargeArray):
                 names.append(f"{group}.{name}.npy")
-                array.write(folder / names[-1])
+                write = functools.partial(array.write, folder / names[-1])
+                write() if later is None or not array.stays else later.append(write)
                 continue
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)

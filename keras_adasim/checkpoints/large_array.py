@@ -19,10 +19,12 @@ class LargeArray:
         shape: Its shape, (n, ...).
         dtype: NumPy dtype.
         read: Function from the first row and the one behind the last to a NumPy array of these.
+        stays: Whether `read` gives the same later, whatever has become of the array since.
     """
 
-    def __init__(self, shape, dtype, read):
+    def __init__(self, shape, dtype, read, stays=False):
         self.shape, self.dtype, self.read = tuple(shape), np.dtype(dtype), read
+        self.stays = stays
 
     def write(self, path):
         """Writes a new .npy file, by several threads; its blocks may still be on their way.
@@ -46,16 +48,18 @@ class LargeArray:
                     pass
 
 
-def whole_or_large(shape, dtype, read):
+def whole_or_large(shape, dtype, read, stays=False):
     """An array that is read now, or a `LargeArray`.
 
     Args:
         shape: Its shape.
         dtype: NumPy dtype.
         read: As for `LargeArray`.
+        stays: As for `LargeArray`.
     """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    return LargeArray(shape, dtype, read) if shape and size >= LARGE else read(None, None)
+    if not shape or math.prod(shape) * np.dtype(dtype).itemsize < LARGE:
+        return read(None, None)
+    return LargeArray(shape, dtype, read, stays)
 
 
 def parts(num_rows, row_bytes):

@@ -1,5 +1,6 @@
 """Everything that decides what comes next in a training, as groups of arrays, and back."""
 
+import contextlib
 import functools
 
 import tensorflow as tf
@@ -46,9 +47,29 @@ class TrainingState:
             return {}
         rows = self.bank.rows_kept
         return {
-            shard_name("bank", shard, rows.num_shards): functools.partial(_tables, rows, shard)
+            shard_name("bank", shard, rows.num_shards): functools.partial(self._tables, shard)
             for shard in rows.shards_here
         }
+
+    def _tables(self, shard):
+        """Names and arrays of a bank's tables, or of a share of them, read one by one."""
+        rows, earlier = self.bank.rows_kept, self.bank.earlier_rows
+        first, last = rows.bounds(shard)
+        for place, name in enumerate(TABLES):
+            table = rows.tables[place]
+            dtype = tf.as_dtype(table.dtype).as_numpy_dtype
+            read = functools.partial((earlier or rows).read_shard, place, shard)
+            shape = last - first, *table.shape[1:]
+            yield f"{place:05} {name}", whole_or_large(shape, dtype, read, earlier is not None)
+
+    def earlier_rows(self):
+        """A context in which a large bank is read as it was at its begin, also while it trains."""
+        return self.bank.earlier_rows.kept() if self.writes_later else contextlib.nullcontext()
+
+    @property
+    def writes_later(self):
+        """Whether the bank is so large that it is written while training goes on."""
+        return self.bank is not None and self.bank.earlier_rows is not None
 
     @property
     def is_spread(self):
@@ -69,11 +90,13 @@ class TrainingState:
         rows = None if self.bank is None else self.bank.rows_kept
         return total if rows is None else total + rows.num_shards * rows.memory_bytes()
 
-    def check_finite(self, what):
+    def check_finite(self, what, and_bank=True):
         """Raises NotFiniteError, naming `what`, if there is a number that isn't."""
         variables = [v for group in self._variables().values() for v in group]
-        tables = [] if self.bank is None else self.bank.rows_kept.variables_here()
-        check_finite([*tables, *variables], what)
+        has_bank = and_bank and self.bank is not None
+        check_finite(
+            [*(self.bank.rows_kept.variables_here() if has_bank else []), *variables], what
+        )
 
     def restore(self, checkpoint, previous=None):
         """Takes over what a `Checkpoint` holds.
@@ -189,16 +212,6 @@ def _array_of(variable):
         return read_part(variable, start, end) if end else variable.numpy()
 
     return whole_or_large(variable.shape, variable.value.dtype.as_numpy_dtype, read)
-
-
-def _tables(rows, shard):
-    """Names and arrays of a bank's tables, or of a share of them, read one by one."""
-    first, last = rows.bounds(shard)
-    for place, name in enumerate(TABLES):
-        table = rows.tables[place]
-        dtype = tf.as_dtype(table.dtype).as_numpy_dtype
-        read = functools.partial(rows.read_shard, place, shard)
-        yield f"{place:05} {name}", whole_or_large((last - first, *table.shape[1:]), dtype, read)
 
 
 def _of_a_row(shapes):

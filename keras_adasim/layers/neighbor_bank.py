@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_adasim.keys import as_keys
+from keras_adasim.layers import earlier_rows
 from keras_adasim.layers.keyed_tables import TABLES, KeyedTables
 from keras_adasim.layers.preprocessing import l2_normalize
 from keras_adasim.layers.sharded_rows import ShardedRows
@@ -102,6 +103,8 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
             ]
             self.rows_kept = WholeRows(tables, chunk_size)
         compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+        is_large = self.rows_kept.memory_bytes() >= earlier_rows.LARGE_BANK
+        self.earlier_rows = earlier_rows.EarlierRows(self.rows_kept) if is_large else None
         look_up = functools.partial(self.rows_kept.look_up, compiled=True)
         self._compiled = compiled(look_up), compiled(self.rows_kept.write)
         self.built = True
@@ -157,10 +160,12 @@ class NeighborBank(KeyedTables, keras.layers.Layer):
         rows = self.rows_kept
         look_up, write = self._compiled if jit_compile else (rows.look_up, rows.write)
         found, everyone = rows.exchange(look_up, indices, features)
-        if when is None:
-            write(*everyone)
-        else:
-            tf.cond(when, lambda: write(*everyone), lambda: None)
+        before = [] if self.earlier_rows is None else [self.earlier_rows.keep(everyone[0])]
+        with tf.control_dependencies(before):
+            if when is None:
+                write(*everyone)
+            else:
+                tf.cond(when, lambda: write(*everyone), lambda: None)
         return found
 
     def get_config(self):

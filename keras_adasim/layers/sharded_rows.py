@@ -50,6 +50,10 @@ class ShardedRows:
         """First row of a block, and the one after its last."""
         return tuple(min(row * self.size, self.num_rows) for row in (shard, shard + 1))
 
+    def shards_of(self, replica):
+        """The shards that a replica writes: its own."""
+        return (replica,)
+
     # --- a step, in replica context -----------------------------------------------------------
 
     def look_up(self, features, compiled=False):
@@ -166,6 +170,11 @@ class ShardedRows:
         first, last = self.bounds(shard)
         copy = _copies(self.tables[place])[self.shards_here.index(shard)]
         return read_part(copy, start or 0, last - first if end is None else end)
+
+    def read_shard_rows(self, place, shard, places):
+        """Reads some rows of a block, one of `shards_here`: (n,) integers -> a NumPy array."""
+        copy = _copies(self.tables[place])[self.shards_here.index(shard)]
+        return tf.gather(copy, places).numpy()
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on; each owner takes its own."""

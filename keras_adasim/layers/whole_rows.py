@@ -61,6 +61,10 @@ class WholeRows:
         """Reads some rows of a table: (n,) integers -> a NumPy array (n, ...)."""
         return tf.gather(self.tables[place], indices).numpy()
 
+    def shards_of(self, replica):
+        """The shards that a replica writes: every one the whole table."""
+        return self.shards_here
+
     def bounds(self, shard):
         """First row of the only shard, which is the table, and the one behind its last."""
         return 0, self.tables[0].shape[0]
@@ -70,6 +74,10 @@ class WholeRows:
         if end is None:
             return self.read(place)
         return read_part(self.tables[place], start, end)
+
+    def read_shard_rows(self, place, shard, places):
+        """Reads some rows of the only shard: (n,) integers -> a NumPy array."""
+        return self.read_rows(place, places)
 
     def assign(self, place, first, rows):
         """Overwrites rows of a table from the row `first` on, in all copies."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import traceback
 
@@ -134,7 +135,9 @@ class RunFolder:
 
     def _check_place(self):
         if self.path.is_dir() and not self._settings.exists():
-            others = sorted(f.name for f in self.path.iterdir() if not f.name.startswith("."))
+            # A worker whose chief dies before it wrote anything leaves its traceback alone.
+            names = sorted(path.name for path in self.path.iterdir())
+            others = [name for name in names if not re.match(r"\.|traceback\d*\.txt$", name)]
             if others:
                 raise ValueError(
                     f"Expected `out` to be a new or empty folder, or that of a run. Received: "

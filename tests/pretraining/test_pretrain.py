@@ -351,6 +351,16 @@ def test_a_failure_leaves_its_traceback(second, unlabeled):
     assert not path.exists()
 
 
+def test_what_a_worker_left_that_lost_its_chief_blocks_nothing(tmp_path, unlabeled):
+    """A chief that was killed before it wrote anything bricked the folder for all of them."""
+    for name in ("traceback.txt", "traceback1.txt"):
+        (tmp_path / name).write_text("WorkerLostError")
+    pretrain(unlabeled, tmp_path, dry_run=True)
+    (tmp_path / "traceback_of_mine.txt").touch()
+    with pytest.raises(ValueError, match=r"holds other files \(traceback_of_mine"):
+        pretrain(unlabeled, tmp_path, dry_run=True)
+
+
 @pytest.mark.parametrize("data", [None, 3, [], [np.zeros(3)], np.zeros((1, 8, 8, 3), np.uint8)])
 def test_data_that_is_none_is_named(tmp_path, data):
     with pytest.raises(ValueError, match="`data`"):
