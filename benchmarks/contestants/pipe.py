@@ -13,12 +13,12 @@ import sys
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Name of a contestant: its module here, what must be installed for it, and what it is for.
+# Name of a contestant: its class, and what must be installed for it.
 CONTESTANTS = {
-    "ours": ("ours.Ours", ()),
-    "official": ("official.Official", ("torch", "torchvision")),
-    "lightly": ("with_lightly.Lightly", ("torch", "torchvision", "lightly")),
-    "timm": ("with_timm.Timm", ("torch", "torchvision", "timm")),
+    "ours": ("benchmarks.contestants.ours.Ours", ()),
+    "official": ("benchmarks.contestants.official.Official", ("torch", "torchvision")),
+    "lightly": ("benchmarks.contestants.with_lightly.Lightly", ("torch", "torchvision", "lightly")),
+    "timm": ("benchmarks.contestants.with_timm.Timm", ("torch", "torchvision", "timm")),
 }
 
 
@@ -30,7 +30,7 @@ class Contestant:
     """The asking end.
 
     Args:
-        name: One of `CONTESTANTS`, or "module.Class" of a module in this folder.
+        name: One of `CONTESTANTS`, or "module.Class".
         threads: Threads that its libraries may use.
         log: File that its output goes to.
     """
@@ -114,8 +114,7 @@ def main(name):
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     module, _, kind = CONTESTANTS.get(name, (name,))[0].rpartition(".")
-    module = importlib.import_module(f"benchmarks.contestants.{module}")
-    serve(getattr(module, kind)(), sys.stdin, answers)
+    serve(getattr(importlib.import_module(module), kind)(), sys.stdin, answers)
 
 
 if __name__ == "__main__":
