@@ -224,6 +224,10 @@ def main(argv):
     define(values)
     try:
         values(argv)
+        if not 1 <= values.minutes < float("inf"):  # NaN passes absl's bounds.
+            raise ValueError(
+                f"Expected `--minutes` of at least 1. Received: --minutes={values.minutes}"
+            )
         unknown = sorted(set(values.only) - set(QUESTIONS))
         if unknown or not values.only:
             raise ValueError(

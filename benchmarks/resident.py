@@ -61,7 +61,8 @@ class OnDevice:
         self.augment = augment
         self.images = tf.constant(images)
         self.compilable = augment.compilable
-        self.crops, self.mean, self.std = augment.crops, augment.mean, augment.std
+        self.crops, self.channels = augment.crops, augment.channels
+        self.mean, self.std = augment.mean, augment.std
 
     def __call__(self, batch, step):
         """Returns what `augment` makes of both images of every pair."""
