@@ -34,7 +34,7 @@ class ResidentPairs(data.PairDataset):
     def as_tf_dataset(self, num_shards=1, shard=0):
         """A finite data set of `{"indices", "partners"}`, (B,) int64 each."""
         dataset = tf.data.Dataset.from_tensors(0).map(self._all_pairs)
-        dataset = dataset.flat_map(tf.data.Dataset.from_tensor_slices)
+        dataset = dataset.flat_map(lambda *pairs: tf.data.Dataset.from_tensor_slices(pairs))
         dataset = dataset.batch(self.batch_size, drop_remainder=True)
         dataset = dataset.map(lambda indices, partners: {"indices": indices, "partners": partners})
         count = tf.data.experimental.assert_cardinality(len(self))

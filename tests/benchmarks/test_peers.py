@@ -90,7 +90,10 @@ def test_wrong_flags_get_one_line(flag, message, capsys):
 def test_files_are_made(tmp_path):
     work.make_files(tmp_path, 3, (20, 10))
     files = sorted(tmp_path.rglob("*.jpg"))
-    assert [Image.open(file).size for file in files] == [(20, 10)] * 3
+    assert len(files) == 3
+    for file in files:
+        with Image.open(file) as image:
+            assert image.size == (20, 10)
 
 
 def test_ready_views_are_equal_in_both_layouts():
