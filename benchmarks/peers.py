@@ -18,6 +18,7 @@ A contestant that isn't installed is named and left out. `--tiny` shows that all
 import dataclasses
 import datetime
 import importlib.util
+import itertools
 import json
 import os
 import pathlib
@@ -111,22 +112,20 @@ def measure(work, names, rounds, logs):
         for name in names:
             contestants[name] = Contestant(name, work.threads, pathlib.Path(logs) / f"{name}.log")
         ask(contestants, failed, found, lambda name, each: prepare(each, work))
-        for number in range(rounds + 1):
-            for kind in KINDS:
-                # Each goes first once, should the first of a round be at an advantage.
-                order = list(contestants)
-                shift = number % max(1, len(order))
-                order = {name: contestants[name] for name in order[shift:] + order[:shift]}
+        for number, kind in itertools.product(range(rounds + 1), KINDS):
+            # Each goes first once, should the first of a round be at an advantage.
+            order = [name for name in contestants if name in found]
+            shift = number % max(1, len(order))
+            order = {name: contestants[name] for name in order[shift:] + order[:shift]}
 
-                def one_round(name, each, kind=kind, counts=number > 0):
-                    answer = each.ask("round", kind=kind)
-                    if counts:
-                        found[name]["seconds"][kind].append(answer["seconds"])
-                        found[name]["peak"] += [answer["peak"]] if "peak" in answer else []
-                    return found[name]
+            def one_round(name, each, kind=kind, counts=number > 0):
+                answer = each.ask("round", kind=kind)
+                if counts:
+                    found[name]["seconds"][kind].append(answer["seconds"])
+                    found[name]["peak"] += [answer["peak"]] if "peak" in answer else []
+                return found[name]
 
-                ask(order, failed, found, one_round)
-                contestants = {name: contestants[name] for name in contestants if name in found}
+            ask(order, failed, found, one_round)
     finally:
         for each in contestants.values():
             each.stop()

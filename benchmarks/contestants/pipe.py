@@ -4,6 +4,7 @@ The process lives from "prepare" to "stop" and waits while others work, so that 
 PyTorch never share one, nothing is compiled twice, and rounds can take turns.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -78,13 +79,13 @@ class Contestant:
 
     def stop(self):
         """Ends the process."""
-        if self.process.poll() is None:
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
 
 

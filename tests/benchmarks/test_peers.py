@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks import peers
 from benchmarks.contestants import ours, pipe, work
 from tests.benchmarks.fake_contestant import Failing, Fake
-from tests.pretraining.runs import eagerly, one_block
+from tests.pretraining.runs import one_block
 
 TINY = dataclasses.replace(work.CASES["vit_tiny"], **work.TINY)
 
@@ -116,23 +116,16 @@ def test_who_fails_is_out_and_the_others_go_on(tmp_path, capsys):
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("case", ["vit_tiny", "resnet18_simsiam"])
-def test_ours_makes_all_rounds(case, tmp_path):
-    changes = {
-        **work.TINY,
-        "steps": 1,
-        "image_size": 8,
-        "folder": str(tmp_path),
-        "precision": "float32",
-    }
-    made = dataclasses.replace(work.CASES[case], **changes)
+def test_ours_makes_all_rounds(tmp_path):
+    changes = {**work.TINY, "steps": 1, "image_size": 8, "folder": str(tmp_path)}
+    made = dataclasses.replace(work.CASES["vit_tiny"], **changes)
     work.make_files(tmp_path, made.images, made.file_size)
-    with eagerly(), one_block():
+    with one_block():
         contestant = ours.Ours()
         ready = contestant.prepare(dataclasses.asdict(made))
-        assert ready["parameters"] > 1000
-        for kind in work.KINDS:
-            answer = contestant.round(kind)
-            assert answer["seconds"] > 0
-            assert ("peak" in answer) == (kind == "step")
+    assert ready["parameters"] > 1000
+    for kind in work.KINDS:
+        answer = contestant.round(kind)
+        assert answer["seconds"] > 0
+        assert ("peak" in answer) == (kind == "step")
     assert int(contestant.model.optimizer.iterations) == 2
