@@ -1,0 +1,121 @@
+"""The paper's claims, tested on a subset of CIFAR-10 with errors small enough to tell.
+
+    nice -n 10 python -m benchmarks.evidence --data_dir=cifar10
+    python -m benchmarks.evidence --report_only
+
+Trains the cells of `benchmarks/claims/cells.py` one after the other, whole seeds first, each a run
+of `keras_adasim.pretrain` in runs/evidence/ that is removed once its line is in
+benchmarks/evidence.jsonl. A cell whose line is there isn't run again, and a broken one is
+continued: after --cells, --hours, Ctrl-C, SIGTERM or a kill the same command goes on.
+benchmarks/evidence.md and the plots beside it are made of the lines alone, after every cell.
+
+Hardware: two cores of a CPU. Time: `--list` shows what is left; about 90 s a cell.
+Expected: benchmarks/evidence.md has what came out.
+"""
+
+import os
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import flags
+
+from benchmarks.claims import page, results
+from benchmarks.claims.cells import all_cells, digest
+from benchmarks.claims.settings import COMMAND, NUM_TEST, NUM_TRAIN, SETTINGS
+from keras_adasim.commands.running import check_required, run
+from keras_adasim.files import expand
+from keras_adasim.validation import check_integer, check_number
+
+
+def define(values):
+    """The flags."""
+    given = {"flag_values": values}
+    flags.DEFINE_string("data_dir", None, "Folder with train/ and test/, by class.", **given)
+    flags.DEFINE_string("runs_dir", "runs/evidence", "Where the running cell lies.", **given)
+    text = "Lines of finished cells, in a .jsonl file; the page and plots go beside it."
+    flags.DEFINE_string("output", "benchmarks/evidence.jsonl", text, **given)
+    flags.DEFINE_integer("cells", 0, "Stop after so many cells; 0 for all.", **given)
+    text = "Begin no cell after so many hours; 0 for any."
+    flags.DEFINE_float("hours", 0.0, text, **given)
+    flags.DEFINE_bool("report_only", False, "Make the page and plots, and train nothing.", **given)
+    flags.DEFINE_bool("list", False, "List the cells, and whether they are done.", **given)
+
+
+def start(values):
+    """Trains what is missing, and writes the page after every cell."""
+    most = check_integer("cells", values.cells, minimum=0)
+    hours = check_number("hours", values.hours, minimum=0)
+    output = checked_output(values.output)
+    missing = missing_cells(output)
+    if values.list:
+        print(*listed(missing), sep="\n")
+        return
+    if not values.report_only:
+        check_required(values, ["data_dir"])
+        train(missing[: most or None], hours, values, output)
+    print(f"written to {page.write(output, results.read(output), COMMAND)}")
+
+
+def checked_output(path):
+    """The file of the lines, whose page is another one.
+
+    Raises:
+        ValueError: If it isn't a .jsonl file.
+    """
+    output = expand(path, "output")
+    if output.suffix != ".jsonl" or output.is_dir():
+        raise ValueError(f"Expected `output` to be a .jsonl file. Received: output={path}")
+    return output
+
+
+def missing_cells(output):
+    """The cells without a line, in their order.
+
+    Raises:
+        ValueError: If the lines are of other settings, with which they can't be compared.
+    """
+    lines = results.read(output)
+    others = {line["settings"] for line in lines} - {digest(SETTINGS)}
+    if others:
+        raise ValueError(
+            f"Expected lines made with these settings, {digest(SETTINGS)}, in `output`. Received: "
+            f"output={output} with {', '.join(sorted(others))}. Name another file"
+        )
+    done = {line["cell"] for line in lines}
+    return [cell for cell in all_cells() if cell not in done]
+
+
+def listed(missing):
+    """A line for each cell."""
+    left = set(missing)
+    cells = all_cells()
+    for number, cell in enumerate(cells):
+        yield f"{number + 1:3}  {'     ' if cell in left else 'done '} {cell.name}"
+    yield f"{len(cells) - len(left)} of {len(cells)} cells are done"
+
+
+def train(cells, hours, values, output):
+    """Runs cells one after the other, each to its line."""
+    from benchmarks.claims import training
+
+    end = time.monotonic() + 3600 * hours if hours else float("inf")
+    images = training.Images(expand(values.data_dir, "data_dir"), NUM_TRAIN, NUM_TEST)
+    runs = expand(values.runs_dir, "runs_dir")
+    for number, cell in enumerate(cells):
+        if time.monotonic() >= end:
+            break
+        print(f"=== {cell.name}, {number + 1} of {len(cells)}", flush=True)
+        results.append(output, training.run_cell(cell, images, runs / cell.name, SETTINGS))
+        training.remove(runs / cell.name)
+        page.write(output, results.read(output), COMMAND)
+
+
+def main(argv=None):
+    """Reads the flags and starts."""
+    run("evidence.py", __doc__, define, start, argv)
+
+
+if __name__ == "__main__":
+    main()
