@@ -56,7 +56,7 @@ def curves(title, series, label, across="epoch", places=None):
     Args:
         title: What is shown.
         series: Dict of names to tuples: places (n,), means (n,), half widths (n,).
-        label: Of the vertical axis.
+        label: Unit of the vertical axis.
         across: Of the horizontal axis.
         places: Dict of places to their names on the horizontal axis; numbers by default.
 
@@ -73,6 +73,7 @@ def curves(title, series, label, across="epoch", places=None):
     marks = _ticks(ends)
     low, high = min([*marks, *ends]), max([*marks, *ends])
     first, last = points.min(), max(points.max(), points.min() + 1)
+    title = f"{title}, {label}"
     right, bottom = WIDTH - KEY, HEIGHT - BOTTOM
 
     def x(value):
@@ -92,7 +93,6 @@ def curves(title, series, label, across="epoch", places=None):
     for place, name in places.items():
         parts.append(_text(name, x(place), bottom + 16, "middle"))
     parts.append(_text(across, (LEFT_OF_CURVES + right) / 2, bottom + 34, "middle"))
-    parts.append(_text(label, 8, TOP - 1, "start", class_="soft"))
     for number, (name, (at, means, halves)) in enumerate(series.items()):
         color = COLORS[number % len(COLORS)]
         line = "L".join(f"{x(a)} {y(m)}" for a, m in zip(at, means, strict=True))

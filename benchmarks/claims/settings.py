@@ -34,6 +34,8 @@ SETTINGS = {
             "num_layers": 2,
             "freeze_last_layer_epochs": 1,
         },
-        "byol": {"predictor_hidden_dim": 256},
+        "simsiam": {"out_dim": 256, "num_layers": 2, "predictor_hidden_dim": 64},
+        "simclr": {"temperature": 0.2},
+        "moco_v3": {"num_layers": 2},
     },
 }
