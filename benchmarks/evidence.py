@@ -103,6 +103,8 @@ def train(cells, hours, values, output):
     end = time.monotonic() + 3600 * hours if hours else float("inf")
     images = training.Images(expand(values.data_dir, "data_dir"), NUM_TRAIN, NUM_TEST)
     runs = expand(values.runs_dir, "runs_dir")
+    for line in results.read(output):  # Of a kill between a line and this.
+        training.remove(runs / line["cell"].name)
     for number, cell in enumerate(cells):
         if time.monotonic() >= end:
             break

@@ -13,7 +13,7 @@ class GatePurity(keras.callbacks.Callback):
     - `nearest`: purity of the nearest other images, of all images;
     - `nearest_open`: the same, of the images whose gate is open.
 
-    A measure of no image is left out. Class names of its logs are those of the run's `log.csv`.
+    A measure of no image is left out. All are in the run's `log.csv`.
 
     Args:
         labels: Labels (N,) of the training images, which train nothing.
