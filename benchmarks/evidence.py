@@ -23,7 +23,15 @@ from absl import flags
 
 from benchmarks.claims import page, results
 from benchmarks.claims.cells import all_cells, digest
-from benchmarks.claims.settings import COMMAND, NUM_TEST, NUM_TRAIN, SETTINGS
+from benchmarks.claims.settings import (
+    CANDIDATES,
+    COMMAND,
+    NUM_TEST,
+    NUM_TRAIN,
+    SETTINGS,
+    TRIAL_CELLS,
+    candidate,
+)
 from keras_adasim.commands.running import check_required, run
 from keras_adasim.files import expand
 from keras_adasim.validation import check_integer, check_number
@@ -40,6 +48,8 @@ def define(values):
     text = "Begin no cell after so many hours; 0 for any."
     flags.DEFINE_float("hours", 0.0, text, **given)
     flags.DEFINE_bool("report_only", False, "Make the page and plots, and train nothing.", **given)
+    text = "Try the candidates for the settings, on `self` alone, with a seed of their own."
+    flags.DEFINE_bool("trials", False, text, **given)
     flags.DEFINE_bool("list", False, "List the cells, and whether they are done.", **given)
 
 
@@ -54,7 +64,9 @@ def start(values):
         return
     if not values.report_only:
         check_required(values, ["data_dir"])
-        train(missing[: most or None], hours, values, output)
+        todo = missing_trials(output) if values.trials else [(c, SETTINGS, {}) for c in missing]
+        lines = page.trials_of(output) if values.trials else output
+        train(todo[: most or None], hours, values, lines, output)
     print(f"written to {page.write(output, results.read(output), COMMAND)}")
 
 
@@ -87,6 +99,20 @@ def missing_cells(output):
     return [cell for cell in all_cells() if cell not in done]
 
 
+def missing_trials(output):
+    """The trials without a line: tuples of cell, settings and what their lines have besides."""
+    done = {
+        (line["trial"], line["cell"], line["settings"])
+        for line in results.read(page.trials_of(output))
+    }
+    trials = [(name, cell) for name in CANDIDATES for cell in TRIAL_CELLS]
+    return [
+        (cell, candidate(name), {"trial": name})
+        for name, cell in trials
+        if (name, cell, digest(candidate(name))) not in done
+    ]
+
+
 def listed(missing):
     """A line for each cell."""
     left = set(missing)
@@ -96,8 +122,8 @@ def listed(missing):
     yield f"{len(cells) - len(left)} of {len(cells)} cells are done"
 
 
-def train(cells, hours, values, output):
-    """Runs cells one after the other, each to its line."""
+def train(todo, hours, values, lines, output):
+    """Runs cells one after the other, each to its line, and writes the page after each."""
     from benchmarks.claims import training
 
     end = time.monotonic() + 3600 * hours if hours else float("inf")
@@ -105,12 +131,13 @@ def train(cells, hours, values, output):
     runs = expand(values.runs_dir, "runs_dir")
     for line in results.read(output):  # Of a kill between a line and this.
         training.remove(runs / line["cell"].name)
-    for number, cell in enumerate(cells):
+    for number, (cell, settings, more) in enumerate(todo):
         if time.monotonic() >= end:
             break
-        print(f"=== {cell.name}, {number + 1} of {len(cells)}", flush=True)
-        results.append(output, training.run_cell(cell, images, runs / cell.name, SETTINGS))
-        training.remove(runs / cell.name)
+        out = runs / "_".join([cell.name, *more.values()]).replace(" ", "_").replace(",", "")
+        print(f"=== {out.name}, {number + 1} of {len(todo)}", flush=True)
+        results.append(lines, more | training.run_cell(cell, images, out, settings))
+        training.remove(out)
         page.write(output, results.read(output), COMMAND)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 
 SEEDS = (0, 1, 2, 3, 4)
-EPOCHS, WINDOW, TEMPERATURE = 40, 8, 0.01
+EPOCHS, WINDOW, TEMPERATURE = 30, 6, 0.01
 TEMPERATURES = (0.0, 0.001, 0.01, 0.1)
 LONGER = 3 * EPOCHS
 DISTILLATION, CONTRASTIVE = ("dino", "byol", "simsiam"), ("simclr", "moco_v3")

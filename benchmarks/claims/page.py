@@ -16,8 +16,8 @@ from benchmarks.claims.cells import (
     gated,
 )
 from benchmarks.claims.intervals import mean_interval, verdict
-from benchmarks.claims.results import Results, shown
-from benchmarks.claims.tried import TRIED
+from benchmarks.claims.results import Results, read, shown
+from benchmarks.claims.settings import CHOSEN, COMMAND
 from keras_adasim.files import write_file
 
 NAMES = {"dino": "DINO", "byol": "BYOL", "simsiam": "SimSiam", "simclr": "SimCLR"}
@@ -47,6 +47,15 @@ other networks, data sets or longer training. Of 20 such intervals one is expect
 chance, and none is corrected for it. All figures are percent; gates and purities are those after
 the last epoch. Behind the gate only partners that are other images count.
 """
+TRIALS = """\
+## Settings, and what was tried
+
+`{command} --trials`
+
+{images} images, {epochs} epochs, of `self` alone and with a seed that no cell has, before any other
+arm was looked at: k-NN, from the untrained network's, in percent. The experiment has the settings
+of *{chosen}*; `benchmarks/claims/settings.py` spells them out.
+"""
 ARMS = ("pairing", "seeds", "k-NN", "difference to self", "gate open", "partner is self")
 ARMS += ("purity behind the gate", "nearest, gate open", "nearest, all")
 
@@ -63,7 +72,7 @@ def write(path, lines, command):
         Path of the page.
     """
     results, page = Results(lines), path.with_suffix(".md")
-    parts = [introduction(lines, command), TRIED]
+    parts = [introduction(lines, command), trials(path)]
     if results.arms:
         parts += [levels(results), "## What it says\n", *sentences(results)]
         for kind, drawn in drawings(results).items():
@@ -97,6 +106,40 @@ def introduction(lines, command):
         seconds=np.median([line["seconds"] for line in lines]),
         processor=np.median([line["processor_seconds"] for line in lines]),
     )
+
+
+def trials_of(path):
+    """The file of the trials beside that of the lines."""
+    return path.with_name(f"{path.stem}_trials{path.suffix}")
+
+
+def trials(path):
+    """The settings that were tried."""
+    lines = read(trials_of(path))
+    if not lines:
+        return ""
+    rows = [
+        [
+            line["trial"],
+            NAMES[line["cell"].objective],
+            f"{100 * line['knn_raw_pixels']:.1f}",
+            f"{100 * line['knn_before']:.1f}",
+            f"{100 * line['knn_after']:.1f}",
+            f"{line['seconds']:.0f}",
+            f"{line['processor_seconds']:.0f}",
+        ]
+        for line in lines
+        if "failed" not in line
+    ]
+    images, epochs = one_of(lines, "train_images"), {line["cell"].epochs for line in lines}
+    text = TRIALS.format(
+        command=COMMAND,
+        images=images,
+        epochs=" or ".join(map(str, sorted(epochs))),
+        chosen=CHOSEN,
+    )
+    head = ("candidate", "objective", "raw pixels", "untrained", "trained", "s", "processor s")
+    return text + "\n" + table(head, rows) + "\n"
 
 
 def one_of(lines, name):
