@@ -12,7 +12,7 @@ from benchmarks.claims import page, results
 from benchmarks.claims.cells import SEEDS, TEMPERATURES, WINDOW, Cell, all_cells, digest, gated
 from benchmarks.claims.intervals import differences, mean_interval, verdict
 from benchmarks.claims.purity import GatePurity
-from benchmarks.claims.settings import SETTINGS
+from benchmarks.claims.settings import CANDIDATES, SETTINGS, TRIAL_CELLS, candidate, merged
 from keras_adasim.pairing import AdaptiveWindow, SelfPairing
 
 GAINS = {"nearest": (-0.04, -0.05, -0.03), "adasim": (0.01, -0.01, 0.02)}
@@ -136,6 +136,26 @@ def test_what_is_done_is_not_run_again(lines, capsys):
     missing = evidence.missing_cells(lines)
     assert missing == [cell for cell in all_cells() if cell not in all_done(lines)]
     assert missing[0] == Cell("byol", "self", 0)
+
+
+def test_trials_are_of_self_alone_and_of_a_seed_of_their_own(lines):
+    assert {cell.pairing for cell in TRIAL_CELLS} == {"self"}
+    assert not {cell.seed for cell in TRIAL_CELLS} & set(SEEDS)
+    before = evidence.missing_trials(lines)
+    assert len(before) == len(CANDIDATES) * len(TRIAL_CELLS)
+    cell, settings, more = before[0]
+    tried = {**line_of(cell, 0.35), "settings": digest(settings), **more}
+    results.append(page.trials_of(lines), tried)
+    assert evidence.missing_trials(lines) == before[1:]
+    text = page.write(lines, results.read(lines), "command").read_text()
+    assert f"| {more['trial']} | DINO | 26.0 | 30.0 | 35.0 |" in text
+
+
+def test_a_candidate_has_other_entries_and_no_other_names():
+    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}}) == {"a": {"b": 1, "c": 3}}
+    for name in CANDIDATES:
+        for group in ("network", "of", "objectives"):
+            assert candidate(name)[group].keys() == SETTINGS[group].keys()
 
 
 def all_done(path):
