@@ -9,7 +9,9 @@ benchmarks/evidence.jsonl. A cell whose line is there isn't run again, and a bro
 continued: after --cells, --hours, Ctrl-C, SIGTERM or a kill the same command goes on.
 benchmarks/evidence.md and the plots beside it are made of the lines alone, after every cell.
 
-Hardware: two cores of a CPU. Time: `--list` shows what is left; about 90 s a cell.
+Hardware: two cores of a CPU. Time: `--list` shows what is left; some 90 s a cell on cores that do
+nothing else, an estimate: ten epochs took 98 s of processor time. --trials, before all, takes the
+candidates of `benchmarks/claims/settings.py`, of which CHOSEN is the experiment's.
 Expected: benchmarks/evidence.md has what came out.
 """
 
