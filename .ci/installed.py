@@ -19,7 +19,7 @@ FROM_PYTHON = """
 import json, pathlib, sys
 import keras_adasim as ka
 assert pathlib.Path(ka.__file__).is_relative_to(sys.prefix), ka.__file__
-result = ka.pretrain("images/train", "from_python", backbone="vit_mini", epochs=3)
+result = ka.pretrain("images/train", "from_python", "vit_mini", epochs=3, image_size=16)
 assert result == json.loads(pathlib.Path("from_python/result.json").read_text()), result
 """
 

@@ -5,7 +5,7 @@
     package    what a wheel and a source archive hold
     install    pip install into a fresh environment of each Python, and the commands there
     readme     what README.md shows
-    lowest     the fast tests on the lowest versions that setup.cfg allows
+    lowest     the fast tests of all parts on the lowest versions that setup.cfg allows
 
 All run, also after one has failed; those that keep one core busy run side by side. The last line
 is pytest's closing line in `make test`.
@@ -27,6 +27,8 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
+# What these hold is put together of parts that have tests of their own.
+WHOLES = ("commands", "pretraining", "reporting", "benchmarks", "recipes")
 GATE = (("tests",), ("large",), ("package",), ("install", "readme"), ("lowest",))
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
@@ -112,7 +114,7 @@ class Gate:
             shutil.rmtree(python.parents[1])
 
     def lowest(self):
-        """The fast tests, on the lowest versions."""
+        """The fast tests of all parts, and a run, on the lowest versions."""
         python = self.environment(lowest_python(), VERSIONS[0])
         constraints = self.scratch / "lowest.txt"
         lines = run([python, CI / "lowest.py", ROOT / "setup.cfg"], stdout=subprocess.PIPE).stdout
@@ -121,7 +123,11 @@ class Gate:
         self.copy_source()
         install(python, "-c", constraints, f"{self.source}[test]")
         options = ["-n", "2", "--dist", "worksteal", "-m", "not slow", "-p", "no:cacheprovider"]
-        run([python, "-m", "pytest", *options], cwd=ROOT)
+        left_out = [f"--ignore=tests/{name}" for name in WHOLES]
+        run([python, "-m", "pytest", *options, *left_out], cwd=ROOT)
+        folder = self.scratch / "work-lowest"
+        folder.mkdir()
+        run([python, CI / "installed.py", "--short"], cwd=folder)
 
     def readme(self):
         """README.md in the environment of `make test`."""

@@ -9,7 +9,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import gpu_answers, on_gpu, resident
 from keras_adasim import augment, data, pairing
-from tests.pretraining.runs import make_images, one_block
+from tests.pretraining.runs import IGNORED, eagerly, make_images, one_block
 
 ITEMS = [("topk", {"rows": 1}), ("topk", {"rows": 2}), ("grid", {"data_dir": "a", "seed": 0})]
 
@@ -138,10 +138,11 @@ def test_calls_share_an_epoch_evenly():
 
 
 @pytest.mark.large
+@pytest.mark.filterwarnings(IGNORED)
 def test_a_cell_is_trained_and_judged(tmp_path):
     make_images(tmp_path / "images")
     ((_, settings),) = [i for i in on_gpu.tiny_items(str(tmp_path / "images")) if i[0] == "grid"]
-    with one_block():
+    with one_block(), eagerly():
         found = gpu_answers.grid(**settings)
     assert found["images"] == found["test_images"] == 24
     assert found["steps_per_call"] == 2
