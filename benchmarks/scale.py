@@ -161,11 +161,12 @@ def build(num_images, folder):
 
 def fill(bank, rng):
     """Random unit rows; of every image itself and some others as its neighbors."""
+    drawn = rng.standard_normal((CHUNK, bank.feature_dim), np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
     for start in range(0, bank.num_images, CHUNK):
         count = min(CHUNK, bank.num_images - start)
-        rows = rng.standard_normal((count, bank.feature_dim), np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        bank.rows_kept.assign(0, start, rows)
+        signs = rng.integers(0, 2, bank.feature_dim) * 2 - 1  # Others, and as long.
+        bank.rows_kept.assign(0, start, drawn[:count] * signs)
         assign_records(bank, start, count, rng)
 
 

@@ -35,3 +35,9 @@ def read_part(variable, start, end):
     value = variable.value if isinstance(variable, keras.Variable) else variable
     value = getattr(value, "values", [value])[0]
     return tf.gather(value, tf.range(start, end)).numpy()
+
+
+def write_part(variable, start, rows):
+    """Overwrites some rows of a `tf.Variable`; assigned to a slice, all rows would be copied."""
+    places = tf.range(start, start + len(rows))
+    variable.scatter_update(tf.IndexedSlices(tf.cast(rows, variable.dtype), places))

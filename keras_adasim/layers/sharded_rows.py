@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from keras_adasim.layers.copies import read_part
+from keras_adasim.layers.copies import read_part, write_part
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 from keras_adasim.workers import cluster, has_workers
@@ -182,8 +182,7 @@ class ShardedRows:
             start, end = self.bounds(shard)
             low, high = max(start, first), min(end, first + len(rows))
             if low < high:
-                part = tf.cast(rows[low - first : high - first], copy.dtype)
-                copy[low - start : high - start].assign(part)
+                write_part(copy, low - start, rows[low - first : high - first])
 
     def variables_here(self):
         """The variables in which this process keeps its blocks."""

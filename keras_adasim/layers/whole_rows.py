@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_adasim.layers.copies import read_part
+from keras_adasim.layers.copies import read_part, write_part
 from keras_adasim.layers.gather import gather
 from keras_adasim.layers.nearest_rows import nearest_rows
 
@@ -83,7 +83,7 @@ class WholeRows:
         """Overwrites rows of a table from the row `first` on, in all copies."""
         value = self.tables[place].value
         for copy in getattr(value, "values", [value]):
-            copy[first : first + len(rows)].assign(tf.cast(rows, copy.dtype))
+            write_part(copy, first, rows)
 
     def variables_here(self):
         """The variables in which this process keeps all of it."""
