@@ -8,7 +8,8 @@ only the look-up and the write do, on a few batches. Each size is a process of i
 memory is watched: *memory* is what belongs to it alone, *mapped* what the kernel takes back
 whenever somebody else needs it. *pause* is what holds the next epoch up: records are pushed,
 statistics made, a checkpoint handed over; *first batch* is the wait for its first partners. The
-checkpoint is then *finished* in the background. `--plot` draws costs per image over N, R, k and W.
+checkpoint is then *finished* in the background. *planned* is what the plan of a run says of memory,
+beside the programs themselves, and of the pause. `--plot` draws costs per image over N, R, k and W.
 """
 
 import json
@@ -40,6 +41,7 @@ from keras_adasim import (
 )
 from keras_adasim.pretraining import building
 from keras_adasim.pretraining.choosing import bank_dtype
+from keras_adasim.pretraining.needs import Needs
 from keras_adasim.reporting.charts import line_chart
 from keras_adasim.reporting.document import document
 
@@ -64,6 +66,7 @@ COLUMNS = {
     "rows": ("rows", "{}"),
     "window": ("window", "{}"),
     "memory": ("memory GB", "{:.2f}"),
+    "planned_memory": ("planned", "{:.2f}"),
     "mapped": ("mapped GB", "{:.2f}"),
     "look_up": ("look-up ms / image", "{:.3f}"),
     "vote": ("vote µs / image", "{:.1f}"),
@@ -71,6 +74,7 @@ COLUMNS = {
     "statistics": ("statistics s", "{:.2f}"),
     "hand_over": ("hand-over s", "{:.2f}"),
     "pause": ("pause s", "{:.2f}"),
+    "planned_pause": ("planned", "{:.2f}"),
     "first_batch": ("first batch s", "{:.3f}"),
     "finished": ("finished after s", "{:.1f}"),
     "checkpoint": ("checkpoint GB", "{:.2f}"),
@@ -87,10 +91,15 @@ class Memory:
 
     def _watch(self):
         while not self._stop.wait(0.05):
-            lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-            facts = dict(line.split(":", 1) for line in lines)
-            own, mapped = (1024 * int(facts[n].split()[0]) for n in ("RssAnon", "RssFile"))
+            own, mapped = own_memory()
             self.own, self.mapped = max(self.own, own), max(self.mapped, mapped)
+
+
+def own_memory():
+    """Bytes that belong to this process alone, and those that the kernel takes back."""
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    facts = dict(line.split(":", 1) for line in lines)
+    return [1024 * int(facts[name].split()[0]) for name in ("RssAnon", "RssFile")]
 
 
 def measure(num_images):
@@ -98,7 +107,9 @@ def measure(num_images):
     memory, rng = Memory(), np.random.default_rng(0)
     with tempfile.TemporaryDirectory(dir=FOLDER.value) as folder:
         folder = pathlib.Path(folder)
+        programs = own_memory()[0]
         model = build(num_images, folder)
+        needs = Needs.of(model)
         fill(model.bank, rng)
         look_up = seconds_of_look_up(model, rng) / BATCH.value
         backup = callbacks.Backup(folder / "checkpoints")
@@ -128,6 +139,8 @@ def measure(num_images):
         "rows": model.bank.row_dtype,
         "window": f"{WINDOW.value} in {'memory' if in_memory else 'files'}",
         "memory": memory.own / 1e9,
+        "planned_memory": (programs + needs.host) / 1e9,
+        "planned_pause": needs.pause,
         "mapped": memory.mapped / 1e9,
         "look_up": 1e3 * look_up,
         "vote": 1e6 * vote,

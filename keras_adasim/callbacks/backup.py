@@ -45,8 +45,8 @@ class Backup(keras.callbacks.Callback):
 
     Training waits until the state is copied into files; of a large one (256 MB) that these are on
     the disk, and whole, is seen to in another thread, one checkpoint at a time. A bank above 256 MB
-    is copied there too, as it was: steps keep the rows that they overwrite meanwhile. If the process
-    is killed, the checkpoint before stands.
+    is copied there too, as it was: steps keep the rows that they overwrite meanwhile. If the
+    process is killed, the checkpoint before stands.
 
     A `SelfDistillation` is saved within epochs too: every `every_steps` steps, and by
     `save_within_epoch`, as `epoch-N-step-S`. Such an epoch goes on at that step; Keras counts it

@@ -1,5 +1,6 @@
 """Partners that are drawn in the background, image after image."""
 
+import contextlib
 import itertools
 import os
 import threading
@@ -25,7 +26,8 @@ class DrawingAhead:
     def __init__(self, draw, num_images, chunk):
         self.partners = np.full(num_images, -1)
         self._draw, self._starts, self._chunk = draw, itertools.count(0, chunk), chunk
-        self._stopped = False
+        self._stopped, self._may_go = False, threading.Event()
+        self._may_go.set()
         threads = range(max(1, (os.cpu_count() or 1) // 2))
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in threads]
         for thread in self._threads:
@@ -35,6 +37,15 @@ class DrawingAhead:
         """Draws no more."""
         self._stopped = True
 
+    @contextlib.contextmanager
+    def paused(self):
+        """Leaves all cores to what somebody waits for."""
+        self._may_go.clear()
+        try:
+            yield
+        finally:
+            self._may_go.set()
+
     def wait(self):
         """Waits until all are drawn."""
         for thread in self._threads:
@@ -43,6 +54,7 @@ class DrawingAhead:
     def _work(self):
         num_images = len(self.partners)
         for start in self._starts:
+            self._may_go.wait()
             if self._stopped or start >= num_images:
                 return
             rows = slice(start, min(start + self._chunk, num_images))

@@ -45,7 +45,7 @@ class Pairing:
 
     # Images that are looked at together when many are, and of how many statistics are made.
     _chunk = 16384
-    _most_sampled = 200_000
+    most_sampled = 200_000
 
     def __init__(self, num_images=None, keys=None):
         self.num_images = None if num_images is None else check_integer("num_images", num_images)
@@ -106,7 +106,7 @@ class Pairing:
         """
         with self._lock:
             if self.num_images is None:
-                images = _sample(num_images, self._most_sampled)
+                images = _sample(num_images, self.most_sampled)
                 return images, self.partners(images)
             self.statistics()
             return tuple(each.copy() for each in self._sampled)
@@ -281,7 +281,7 @@ class Pairing:
 
     def _statistics_of(self, partners):
         """Keeps the partners of the sample."""
-        self._sampled = _sample(self.num_images, self._most_sampled), partners
+        self._sampled = _sample(self.num_images, self.most_sampled), partners
         return {"partner_is_self": float(np.mean(np.equal(*self._sampled)))}
 
     def _of_sample(self, function, threads=1):
@@ -295,7 +295,7 @@ class Pairing:
         Returns:
             List of the arrays, those of all chunks in one.
         """
-        sample = _sample(self.num_images, self._most_sampled)
+        sample = _sample(self.num_images, self.most_sampled)
         chunks = [sample[i : i + self._chunk] for i in range(0, len(sample), self._chunk)]
         if threads == 1:
             found = list(map(function, chunks))

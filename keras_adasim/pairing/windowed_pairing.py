@@ -1,5 +1,7 @@
 """Pairings that remember what the bank recorded in the last epochs."""
 
+import contextlib
+
 import numpy as np
 
 from keras_adasim.pairing.drawing_ahead import DrawingAhead
@@ -118,6 +120,11 @@ class WindowedPairing(Pairing):
             self._ahead = None
         if isinstance(self._window, MappedWindow) and self._pushes >= self.window:
             self._ahead = DrawingAhead(self._drawn, self.num_images, self._chunk)
+
+    def statistics(self):
+        """Measures the partners now in force; see `Pairing`."""
+        with self._lock, self._ahead.paused() if self._ahead else contextlib.nullcontext():
+            return super().statistics()
 
     def _draw(self, indices):
         if self._ahead is None:

@@ -10,12 +10,14 @@ import tensorflow as tf
 
 from keras_adasim.checkpoints import TrainingState
 from keras_adasim.files import check_space
-from keras_adasim.pairing import AdaptiveWindow
+from keras_adasim.pairing import AdaptiveWindow, Pairing
 
 # Checkpoints that stand at once, at most: the last two, the best, and the one being written.
 MOST_CHECKPOINTS = 4
-# Seconds that hold the next epoch up, as benchmarks/scale.py has them on two cores.
-SECONDS_PER_RECORD = 1e-7
+# Seconds that hold the next epoch up, as benchmarks/scale.py has them on two cores: of every
+# neighbor that is recorded, every image that statistics are of, and every byte that is handed over.
+SECONDS_PER_RECORD = 6e-8
+SECONDS_PER_SAMPLE = 4e-6
 SECONDS_PER_BYTE = 6e-10
 SMALLER_WINDOW = "`window_in_memory=no` keeps the window in files, a smaller `window` fewer epochs."
 SMALLER_BANK = (
@@ -37,7 +39,9 @@ class Needs:
         banks: Of all shares together.
         records: Of what one epoch adds to the window.
         epochs: Epochs in a full window.
+        images: Number of images that have records.
         neighbors: Neighbors that an epoch records.
+        waits: Bytes of a checkpoint that training waits for.
         in_files: Whether the window is in files, or else in host memory.
         on_host: Number of devices that are the processor, whose memory is the host's.
     """
@@ -48,7 +52,9 @@ class Needs:
     banks: int
     records: int
     epochs: int
+    images: int
     neighbors: int
+    waits: int
     in_files: bool
     on_host: int
 
@@ -62,15 +68,18 @@ class Needs:
         pairing, strategy = model.pairing, model.distribute_strategy
         replicas = strategy.extended.worker_devices if strategy.num_replicas_in_sync > 1 else [None]
         has_window = hasattr(pairing, "memory_bytes")
+        state = TrainingState(model)
         size = (pairing.num_images, pairing.window, pairing.topk) if has_window else (0, 0, 0)
         return cls(
-            weights=TrainingState(model).bytes() - banks,
+            weights=state.bytes() - banks,
             gradients=bytes_of(model.trainable_variables),
             bank=bank,
             banks=banks,
             records=pairing.memory_bytes(size[0], 1, size[2]) if has_window else 0,
             epochs=size[1],
+            images=size[0],
             neighbors=size[0] * size[2],
+            waits=state.bytes() - (banks if state.writes_later else 0),
             in_files=getattr(pairing, "directory", None) is not None,
             on_host=0 if tf.config.list_logical_devices("GPU") else len(replicas),
         )
@@ -87,8 +96,12 @@ class Needs:
 
     @property
     def host(self):
-        """Bytes of host memory: the window if it is there, and devices that are the processor."""
-        return (0 if self.in_files else self.window) + self.on_host * self.device
+        """Bytes of host memory: of devices that are the processor, and of a window that is there.
+
+        For that an epoch's neighbors are read, as int64 and float32.
+        """
+        window = 12 * self.neighbors + (0 if self.in_files else self.window)
+        return window + self.on_host * self.device
 
     @property
     def checkpoint(self):
@@ -108,8 +121,10 @@ class Needs:
 
     @property
     def pause(self):
-        """Seconds between two epochs: records are read, and a checkpoint is handed over."""
-        return SECONDS_PER_RECORD * self.neighbors + SECONDS_PER_BYTE * self.checkpoint
+        """Seconds between two epochs: neighbors are read, statistics made, a checkpoint written."""
+        sampled = min(self.images, Pairing.most_sampled)
+        seconds = SECONDS_PER_RECORD * self.neighbors + SECONDS_PER_SAMPLE * sampled
+        return seconds + SECONDS_PER_BYTE * self.waits
 
     def kept(self, epochs):
         """Dict of what a run's plan keeps of it."""

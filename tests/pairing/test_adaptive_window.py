@@ -246,7 +246,7 @@ def test_statistics_of_many_images_are_those_of_a_sample(monkeypatch):
     exact, (images, partners) = pairing.statistics(), pairing.partner_sample()
     np.testing.assert_array_equal(images, np.arange(300))
     np.testing.assert_array_equal(partners, pairing.partners(images))
-    monkeypatch.setattr(AdaptiveWindow, "_most_sampled", 200)
+    monkeypatch.setattr(AdaptiveWindow, "most_sampled", 200)
     monkeypatch.setattr(AdaptiveWindow, "_chunk", 32)
     sampled = fill(AdaptiveWindow(300, 3, 4, 0.5), ids, similarities)
     images, partners = sampled.partner_sample()

@@ -72,7 +72,7 @@ def test_a_device_keeps_its_share(two_replicas):
     whole, shared = map(Needs.of, models)
     assert shared.bank * 32 == whole.bank * 17  # A row more than its half, for others' writes.
     assert (whole.weights, whole.gradients) == (shared.weights, shared.gradients)
-    assert whole.host == 2 * whole.device + whole.window
+    assert whole.host == 2 * whole.device + whole.window + 12 * 32 * 4  # Neighbors that are read.
 
 
 @pytest.fixture
