@@ -36,7 +36,7 @@ PASSED_OVER = (
     (r"^make test", "the first step runs it"),
     (r"^(pip|git) ", "the second step installs the package"),
     (
-        r"^python benchmarks/(?!make_datasets)",
+        r"^python (-m benchmarks\.|benchmarks/(?!make_datasets))",
         "takes minutes; its figures belong to a quiet machine",
     ),
     (r"\.pth\b", "needs a checkpoint from elsewhere"),
