@@ -44,6 +44,7 @@ from keras_adasim.pretraining.choosing import bank_dtype
 from keras_adasim.pretraining.needs import Needs
 from keras_adasim.reporting.charts import line_chart
 from keras_adasim.reporting.document import document
+from keras_adasim.reporting.markup import tag
 
 SIZES = ["10000", "100000", "1000000"]
 IMAGES = flags.DEFINE_list("images", SIZES, "Numbers of images N.")
@@ -260,7 +261,7 @@ def plots(by_size):
             )
         values = {name: [1e6 * row[name] / row["images"] for _, row in rows] for name in ("pause",)}
         figures.append(line_chart(f"pause, µs / image, over {axis}", axis, at, values, unit=" µs"))
-    return document("Costs over the number of images", figures)
+    return document("What a bank and a window cost", [tag("div", figures, class_="charts")])
 
 
 def main(_):
