@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
 # What these hold is put together of parts that have tests of their own.
-WHOLES = ("commands", "pretraining", "reporting", "benchmarks", "recipes")
+WHOLES = ("commands", "reporting", "benchmarks", "recipes")
 GATE = (("tests",), ("large",), ("package",), ("install", "readme"), ("lowest",))
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
@@ -114,7 +114,7 @@ class Gate:
             shutil.rmtree(python.parents[1])
 
     def lowest(self):
-        """The fast tests of all parts, and a run, on the lowest versions."""
+        """The fast tests of all parts, on the lowest versions."""
         python = self.environment(lowest_python(), VERSIONS[0])
         constraints = self.scratch / "lowest.txt"
         lines = run([python, CI / "lowest.py", ROOT / "setup.cfg"], stdout=subprocess.PIPE).stdout
@@ -125,9 +125,6 @@ class Gate:
         options = ["-n", "2", "--dist", "worksteal", "-m", "not slow", "-p", "no:cacheprovider"]
         left_out = [f"--ignore=tests/{name}" for name in WHOLES]
         run([python, "-m", "pytest", *options, *left_out], cwd=ROOT)
-        folder = self.scratch / "work-lowest"
-        folder.mkdir()
-        run([python, CI / "installed.py", "--short"], cwd=folder)
 
     def readme(self):
         """README.md in the environment of `make test`."""
