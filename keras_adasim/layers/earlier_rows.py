@@ -24,20 +24,25 @@ class EarlierRows:
 
     def __init__(self, rows):
         self._rows = rows
-        self._lock = threading.Lock()
+        self._lock, self._in_use = threading.Lock(), threading.Lock()
         self._parts = []  # Of every step: rows' indices, and the rows of each table, of a shard.
         self._is_wanted = tf.Variable(False, trainable=False)
 
     @contextlib.contextmanager
     def kept(self):
-        """Keeps what steps overwrite from now on until it is left, in whatever thread."""
-        self._want(True)
+        """Keeps what steps overwrite from now on until it is left, in whatever thread.
+
+        Who enters it meanwhile, another callback say, waits until then.
+        """
+        self._in_use.acquire()
         try:
+            self._want(True)
             yield
         finally:
             self._want(False)
             with self._lock:
                 self._parts.clear()
+            self._in_use.release()
 
     def keep(self, indices):
         """Keeps rows if that is wanted; what overwrites them must depend on it.
@@ -59,13 +64,13 @@ class EarlierRows:
     def _keep(self, replica, indices):
         for shard in self._rows.shards_of(int(replica)):
             first, last = self._rows.bounds(shard)
-            indices = indices[(first <= indices) & (indices < last)]
+            places = indices[(first <= indices) & (indices < last)] - first
             tables = [
-                self._rows.read_shard_rows(place, shard, indices - first)
+                self._rows.read_shard_rows(place, shard, places)
                 for place in range(len(self._rows.tables))
             ]
             with self._lock:
-                self._parts.append((shard, indices - first, tables))
+                self._parts.append((shard, places, tables))
 
     def read_shard(self, place, shard, start=None, end=None):
         """Reads rows of a shard of a table as they were when `kept()` was entered: an array.

@@ -131,12 +131,16 @@ class Needs:
         names = ("device", "bank", "host", "window", "checkpoint")
         return {**{name: getattr(self, name) for name in names}, "disk": self.disk(epochs)}
 
-    def check(self, folder, epochs):
+    def check(self, folder, epochs, fresh=False):
         """Raises an error, with what helps, unless the run fits.
+
+        Of the disk only what is needed for certain counts: the last two checkpoints, and the one
+        that is being written, less those that the run has already.
 
         Args:
             folder: The `RunFolder`.
             epochs: Epochs of the run.
+            fresh: Whether what the folder holds is kept beside the run.
 
         Raises:
             ValueError: If the memory of a device or of the host is too small.
@@ -147,7 +151,10 @@ class Needs:
             check_fits(self.device, device_memory(), what, SMALLER_BANK)
         what = "all that a run keeps in this machine's memory"
         check_fits(self.host, host_memory(), what, f"{SMALLER_WINDOW} {SMALLER_BANK}")
-        needed = self.disk(epochs) - bytes_on_disk(folder.checkpoints)
+        if not fresh and folder.finished_epochs >= epochs:
+            return  # Nothing is written any more.
+        needed = self.disk(epochs, min(MOST_CHECKPOINTS - 1, epochs), is_best_old=False)
+        needed -= 0 if fresh else bytes_on_disk(folder.checkpoints)
         check_space(folder.path, needed, "checkpoints, and the window's files")
 
 

@@ -165,7 +165,10 @@ def about_the_needs(model, decision):
         *row("device", f"{megabytes(needs.device)}: {device}; activations come on top"),
         *(row("window", window) if needs.epochs else []),
         *row("disk", disk + shared),
-        *row("pause", f"about {needs.pause:.1f} s behind every epoch, measures left aside"),
+        *row(
+            "pause",
+            f"about {needs.pause:.1f} s behind every epoch, k-NN and what features tell aside",
+        ),
     ]
 
 

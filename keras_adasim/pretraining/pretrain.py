@@ -117,7 +117,7 @@ def pretrain(
         watchers = make_watchers(folder, sources, dataset, callbacks, backup, decision, first_look)
         plan = (model, dataset, sources, decision, folder, fresh, changes, first_look.lines())
         workers.told_by_chief(strategy, lambda: print_plan(*plan))
-        Needs.of(model).check(folder, decision["epochs"])
+        Needs.of(model).check(folder, decision["epochs"], fresh)
         if dry_run:
             return None
         if fresh and chief:

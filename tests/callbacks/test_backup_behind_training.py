@@ -49,7 +49,7 @@ def tables(model):
     return [np.array(table) for table in model.bank.tables()]
 
 
-def fit(model, folder, slowly, epochs=2, change=None):
+def fit(model, folder, slowly, epochs=2):
     """Trains, and returns the bank's tables after every epoch."""
     seen = []
     model.step_hooks.append(slowly.steps.release)
