@@ -106,3 +106,19 @@ def test_rows_that_are_not_finite_replace_no_checkpoint(tmp_path, slowly):
     with pytest.raises(NotFiniteError, match="a finite bank"):
         backup.wait()
     assert [found.place for found in CheckpointFolder(tmp_path).all()] == [(1, 0)]
+
+
+def test_two_who_keep_rows_wait_for_each_other():
+    rows, order = tiny.model().bank.earlier_rows, []
+
+    def second():
+        with rows.kept():
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with rows.kept():
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(60)
+    assert order == ["first", "second"]

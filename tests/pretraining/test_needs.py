@@ -104,6 +104,16 @@ def test_what_the_disk_is_too_small_for_is_refused(images, monkeypatch):
         pretrain(images, images.parent / "run", dry_run=True)
 
 
+def test_what_a_run_or_a_fresh_one_holds_already(images, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    pretrain(images, out)
+    usage = shutil._ntuple_diskusage(10**6, 10**6 - 1000, 1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    pretrain(images, out, dry_run=True)  # It is finished, and writes nothing any more.
+    with pytest.raises(OSError, match="free space for checkpoints"):
+        pretrain(images, out, fresh=True, dry_run=True)
+
+
 def test_of_a_gpu_its_driver_tells(monkeypatch, tmp_path):
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 81559\necho 40000\n")
