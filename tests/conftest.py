@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe
 
 from keras_adasim.pretraining.devices import make_strategy
 
@@ -32,6 +33,12 @@ hypothesis.settings.register_profile(
     "same", derandomize=True, deadline=None, database=None, max_examples=50
 )
 hypothesis.settings.load_profile("same")
+
+# TensorFlow forgets its kernels with every seed that is set, and needs a millisecond to make each one
+# again. Only those of `tf.random`'s global generator hold a seed; who draws from it takes
+# `forgetful_kernels`.
+FORGET_KERNELS = pywrap_tfe.TFE_ContextClearCaches
+pywrap_tfe.TFE_ContextClearCaches = lambda context: None
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -61,6 +68,12 @@ def _fixed_seeds():
 def _no_memory_of_other_modules():
     yield
     keras.backend.clear_session()
+
+
+@pytest.fixture
+def forgetful_kernels(monkeypatch):
+    """TensorFlow's global generator begins anew with every seed."""
+    monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", FORGET_KERNELS)
 
 
 @pytest.fixture

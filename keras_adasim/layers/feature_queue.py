@@ -34,7 +34,7 @@ class FeatureQueue(keras.layers.Layer):
     Example:
         ```python
         queue = ka.layers.FeatureQueue(size=16, feature_dim=4)
-        features = tf.random.normal((8, 4))
+        features = keras.random.normal((8, 4))
         queue.enqueue(features)
         neighbors = queue.look_up(features)  # The features themselves, with length one.
         ```

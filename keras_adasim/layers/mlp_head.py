@@ -31,7 +31,7 @@ class MLPHead(keras.layers.Layer):
     Example:
         ```python
         head = ka.layers.MLPHead(out_dim=8, hidden_dim=16, num_layers=3, last_norm="plain")
-        features = tf.random.normal((4, 6))
+        features = keras.random.normal((4, 6))
         print(head(features, training=True).shape)  # (4, 8)
         ```
     """

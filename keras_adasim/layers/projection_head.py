@@ -36,7 +36,7 @@ class ProjectionHead(keras.layers.Layer):
     Example:
         ```python
         head = ka.layers.ProjectionHead(out_dim=32, hidden_dim=16, bottleneck_dim=8)
-        features = tf.random.normal((4, 6))
+        features = keras.random.normal((4, 6))
         print(head(features).shape)  # (4, 32)
         ```
     """

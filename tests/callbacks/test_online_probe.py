@@ -88,7 +88,7 @@ def test_every_evaluation_begins_anew():
     np.testing.assert_array_equal(probe._probe.kernels["features"], kernels)
 
 
-def test_no_generator_of_others_is_drawn_from():
+def test_no_generator_of_others_is_drawn_from(forgetful_kernels):
     probe = OnlineProbe(OnlineKNN(colors(30), k=5), epochs=2)
     drawn = []
     for look in (None, flat):

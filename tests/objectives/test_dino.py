@@ -66,7 +66,7 @@ def test_loss_gradient_and_center_equal_the_official_ones(golden, kind, num_view
 
 
 def test_no_gradient_reaches_the_teacher():
-    student, teacher = tf.random.normal((2, 3, 4)), tf.random.normal((2, 3, 4))
+    student, teacher = keras.random.normal((2, 3, 4)), keras.random.normal((2, 3, 4))
     with tf.GradientTape() as tape:
         tape.watch(teacher)
         loss = cross_view_loss(student, teacher, tf.zeros(4), 0.1, 0.04)
@@ -81,7 +81,7 @@ def build(**kwargs):
 
 def test_objective_gives_loss_statistics_and_watchers():
     objective = build(teacher_temperature=0.05)
-    views = [{"features": tf.random.normal((4, 8))} for _ in range(4)]
+    views = [{"features": keras.random.normal((4, 8))} for _ in range(4)]
     student = objective.student_embeddings(views)
     teacher = objective.teacher_embeddings(views[:2])
     assert student["logits"].shape == (4, 4, 16)
@@ -109,7 +109,7 @@ def test_objective_gives_loss_statistics_and_watchers():
 def test_teacher_temperature_follows_its_schedule():
     schedule = optimizers.EpochWarmup(0.04, 0.07, warmup_epochs=3, steps_per_epoch=2)
     objective = build(teacher_temperature=schedule)
-    views = [{"features": tf.random.normal((4, 8))} for _ in range(2)]
+    views = [{"features": keras.random.normal((4, 8))} for _ in range(2)]
     embeddings = objective.student_embeddings(views), objective.teacher_embeddings(views)
     losses = [
         float(objective.compute_loss(*embeddings, {}, 0, tf.constant(step, tf.int64))[0])
