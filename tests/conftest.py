@@ -34,8 +34,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("same")
 
-# TensorFlow forgets its kernels with every seed that is set, and needs a millisecond to make each one
-# again. Only those of `tf.random`'s global generator hold a seed; who draws from it takes
+# TensorFlow forgets its kernels with every seed that is set, and needs a millisecond to make each
+# one again. Only those of `tf.random`'s global generator hold a seed; who draws from it takes
 # `forgetful_kernels`.
 FORGET_KERNELS = pywrap_tfe.TFE_ContextClearCaches
 pywrap_tfe.TFE_ContextClearCaches = lambda context: None

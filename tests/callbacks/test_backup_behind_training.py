@@ -69,7 +69,7 @@ def same(found, expected):
         np.testing.assert_array_equal(array, table)
 
 
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.large)])
 def test_what_is_saved_is_what_was_there(tmp_path, slowly, jit_compile):
     model = tiny.model(jit_compile=jit_compile)
     seen = fit(model, tmp_path, slowly)
