@@ -4,11 +4,11 @@
     large      the large tests: axes crossed, whole runs, processes of their own
     package    what a wheel and a source archive hold
     install    pip install into a fresh environment of each Python, and the commands there
-    readme     what README.md shows
     lowest     the fast tests of all parts on the lowest versions that setup.cfg allows
+    readme     what README.md shows
 
-All run, also after one has failed; those that keep one core busy run side by side. The last line
-is pytest's closing line in `make test`.
+All run, also after one has failed; the last three beside `readme`. The last line is pytest's closing
+line in `make test`.
 """
 
 import concurrent.futures
@@ -29,7 +29,8 @@ CI = ROOT / ".ci"
 VERSIONS = ("3.11", "3.12", "3.13")
 # What these hold is put together of parts that have tests of their own.
 WHOLES = ("commands", "reporting", "benchmarks", "recipes")
-GATE = (("tests",), ("large",), ("package",), ("install", "readme"), ("lowest",))
+# What is done by turns, side by side with what; all that keeps two cores busy comes first.
+GATE = ((("tests", "large"),), (("package", "install", "lowest"), ("readme",)))
 CLOSING_LINE = re.compile(r"^.*\b\d+ (?:passed|failed|errors?)\b.* in [\d.]+s.*$", re.MULTILINE)
 ARCHIVED = {
     *("LICENSE", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"),
@@ -223,16 +224,17 @@ def attempt(gate, name):
 
 def main(names):
     """Runs the steps of these names, or all; returns the exit status."""
-    known = [name for group in GATE for name in group]
+    known = [name for stage in GATE for chain in stage for name in chain]
     if unknown := set(names) - set(known):
         sys.exit(f"Expected steps out of {', '.join(known)}. Received: {', '.join(unknown)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the folder goes.
     start, results = time.monotonic(), []
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor() as pool:
         gate = Gate(pathlib.Path(scratch).resolve())
-        for group in GATE:
-            chosen = [name for name in group if name in (names or known)]
-            results += pool.map(lambda name: attempt(gate, name), chosen)
+        for stage in GATE:
+            chains = [[name for name in chain if name in (names or known)] for chain in stage]
+            for outcomes in pool.map(lambda chain: [attempt(gate, name) for name in chain], chains):
+                results += outcomes
     failed, lines = zip(*results, strict=True)
     total = f"in all {(time.monotonic() - start) / 60:7.1f} minutes"
     print("", "=== all steps", *lines, total, gate.closing_line, sep="\n", flush=True)
