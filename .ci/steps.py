@@ -7,8 +7,8 @@
     lowest     the fast tests of all parts on the lowest versions that setup.cfg allows
     readme     what README.md shows
 
-All run, also after one has failed; the last three beside `readme`. The last line is pytest's closing
-line in `make test`.
+All run, also after one has failed; `readme` runs beside the three before it. The last line is
+pytest's closing line in `make test`.
 """
 
 import concurrent.futures
