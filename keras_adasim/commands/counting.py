@@ -28,26 +28,35 @@ class Counting:
 
     def __exit__(self, error, *_):
         if error is None and self._done:
-            self._print(f"{self.what}: {self._done} {self.unit}, {self._rate():.0f} a second\n")
+            rate = self._done / max(time.monotonic() - self._begin, 1e-9)
+            self._print(f"{self.what}: {self._done} {self.unit}, {_two_digits(rate)} a second\n")
 
     def add(self, number):
         """Says that so many more are done."""
-        self._done += number
         now = time.monotonic()
+        if not self._done:
+            self._first, self._since = number, now
+        self._done += number
         terminal = sys.stdout.isatty()
         waited = now - self._shown >= (0.5 if terminal else self.interval)
         if waited and self._done < self.total:
             self._shown = now
-            left = (self.total - self._done) / self._rate()
-            line = (
-                f"{self.what}: {self._done}/{self.total} {self.unit}, {self._rate():.0f} a second"
-            )
-            self._print(f"{line}, left {left // 60:.0f}:{left % 60:02.0f}" + "\n" * (not terminal))
+            line = f"{self.what}: {self._done}/{self.total} {self.unit}{self._pace(now)}"
+            self._print(line + "\n" * (not terminal))
 
-    def _rate(self):
-        return self._done / max(time.monotonic() - self._begin, 1e-9)
+    def _pace(self, now):
+        """Rate and time left; the first, for which TensorFlow compiles, tell nothing of them."""
+        if self._done == self._first:
+            return ""
+        rate = (self._done - self._first) / max(now - self._since, 1e-9)
+        left = (self.total - self._done) / rate
+        return f", {_two_digits(rate)} a second, left {left // 60:.0f}:{left % 60:02.0f}"
 
     def _print(self, text):
         begin, end = ("\r", "\x1b[K") if sys.stdout.isatty() else ("", "")
         line, newline = (text[:-1], "\n") if text.endswith("\n") else (text, "")
         print(f"{begin}{line}{end}{newline}", end="", flush=True)
+
+
+def _two_digits(rate):
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
