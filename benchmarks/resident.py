@@ -45,8 +45,7 @@ class ResidentPairs(data.PairDataset):
         return tuple(tf.ensure_shape(each, (None,)) for each in pairs)
 
     def _next_pairs(self):
-        _, order = self._next_order()
-        return order, self._partners(order)
+        return self._images_and_partners(slice(None), *self._next_order())
 
 
 class OnDevice:

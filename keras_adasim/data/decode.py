@@ -12,6 +12,7 @@ JFIF, JFIF_LENGTH, EXIF = b"\xff\xe0", b"\x00\x10", b"\xff\xe1"
 # What Pillow, which decodes all other files, takes for a decompression bomb.
 MOST_PIXELS = 2 * 89_478_485
 PNG_KINDS = (b"\x08\x00\x00\x00\x00", b"\x08\x02\x00\x00\x00")
+RATIOS = (1, 2, 4, 8)
 
 
 def is_jpeg(contents):
@@ -65,8 +66,8 @@ def decode_jpeg_box(contents, box, channels, size=None):
         contents: String scalar tensor, the bytes of the file.
         box: (4,) int32 of (top, left, height, width) in pixels.
         channels: 1 for gray or 3 for RGB.
-        size: Pixels of either side that are wanted at last: the part is decoded at 1/2, 1/4 or 1/8
-            of its size where at least twice as many remain.
+        size: Side of the square that is wanted at last: the part's sides are decoded at 1/2, 1/4 or
+            1/8 of their length where at least twice the square's pixels remain.
 
     Returns:
         (height, width, channels) uint8 tensor, or one reduced to a half, a quarter or an eighth.
@@ -86,11 +87,12 @@ def decode_jpeg_box(contents, box, channels, size=None):
     box = tf.convert_to_tensor(box, tf.int32)
     if size is None:
         return decode(1)
-    shrinkage = tf.reduce_min(box[2:]) // (2 * size)
-    place = tf.cast(shrinkage >= 2, tf.int32) + tf.cast(shrinkage >= 4, tf.int32)
-    place += tf.cast(shrinkage >= 8, tf.int32)
-    ratios = (1, 2, 4, 8)
-    return tf.switch_case(place, [functools.partial(decode, ratio) for ratio in ratios])
+    reduced = size * tf.constant(RATIOS)
+    pixels = tf.reduce_prod(tf.cast(box[2:], tf.float32))
+    remain = pixels >= 2 * tf.square(tf.cast(reduced, tf.float32))
+    remain &= tf.reduce_min(box[2:]) >= reduced
+    place = tf.reduce_sum(tf.cast(remain[1:], tf.int32))
+    return tf.switch_case(place, [functools.partial(decode, ratio) for ratio in RATIOS])
 
 
 def _starts_with(contents, start):

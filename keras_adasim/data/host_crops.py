@@ -11,7 +11,7 @@ class HostCrops:
     """Cuts the views of a pair on the host, for images of different or large sizes.
 
     Of a JPEG file that a single crop is cut from, only the crop is decoded, and at a half, a
-    quarter or an eighth of its size where at least twice the pixels that are wanted remain. A file
+    quarter or an eighth of its sides where at least twice the pixels that are wanted remain. A file
     that several crops are cut from is decoded once in full.
 
     Args:

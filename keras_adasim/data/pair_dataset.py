@@ -1,5 +1,7 @@
 """Batches of images and partners, in a fresh order and with fresh partners every epoch."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -126,8 +128,7 @@ class PairDataset:
             Two (B,) int64 arrays.
         """
         rows = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        indices = self._stand_ins(self._key(epoch), rows)
-        return indices, self._partners(indices)
+        return self._images_and_partners(slice(None), self._key(epoch), rows)
 
     def as_tf_dataset(self, num_shards=1, shard=0):
         """The same batches as a finite `tf.data.Dataset`, for `fit` and for strategies.
@@ -149,11 +150,9 @@ class PairDataset:
         self._check_shards(num_shards, shard)
         dataset = tf.data.Dataset.from_tensors(0).map(self._begin_pass)
         dataset = dataset.flat_map(self._batches_of_indices)
-        dataset = dataset.map(self._with_stand_ins)
         rows = self.batch_size // num_shards
-        if num_shards > 1:
-            dataset = dataset.map(lambda key, ids: (key, ids[shard * rows : (shard + 1) * rows]))
-        dataset = dataset.map(self._with_partners)
+        part = slice(shard * rows, (shard + 1) * rows)
+        dataset = dataset.map(lambda key, indices: self._with_partners(part, key, indices))
         dataset = self._with_images(dataset, rows)
         # Cardinality is lost in `flat_map`; Keras shows its progress by it.
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
@@ -180,20 +179,16 @@ class PairDataset:
         batches = batches.batch(self.batch_size, drop_remainder=self.drop_remainder)
         return batches.map(lambda indices: (key, indices))
 
-    def _with_stand_ins(self, key, indices):
-        read = tf.numpy_function(self._stand_ins, [key, indices], tf.int64)
-        return key, tf.ensure_shape(read, indices.shape)
+    def _with_partners(self, part, key, indices):
+        draw = functools.partial(self._images_and_partners, part)
+        images, partners = tf.numpy_function(draw, [key, indices], (tf.int64, tf.int64))
+        shape = indices[part].shape
+        return key, tf.ensure_shape(images, shape), tf.ensure_shape(partners, shape)
 
-    def _stand_ins(self, key, indices):
-        return stand_ins(self.source, indices, int(key))
-
-    def _with_partners(self, key, indices):
-        partners = tf.numpy_function(self._partners, [indices], tf.int64)
-        return key, indices, tf.ensure_shape(partners, indices.shape)
-
-    def _partners(self, indices):
-        partners = np.asarray(self.pairing.partners(indices), np.int64)
-        return np.where(self.source.unreadable(partners), indices, partners)
+    def _images_and_partners(self, part, key, indices):
+        images = stand_ins(self.source, indices, int(key))[part]
+        partners = np.asarray(self.pairing.partners(images), np.int64)
+        return images, np.where(self.source.unreadable(partners), images, partners)
 
     def _with_images(self, dataset, rows):
         if self.crops is None and not self.source.encoded:
