@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
+import skimage.data
 import tensorflow as tf
 
 from keras_adasim.augment import MultiCrop
 from keras_adasim.augment.crop_boxes import DRAWS_PER_BOX, random_resized_boxes
 from keras_adasim.data import ArraySource, ImageFolder
 from keras_adasim.data.decode import decode_jpeg_box
-from keras_adasim.data.host_crops import HostCrops
+from keras_adasim.data.host_crops import HostCrops, resize_quickly
+from keras_adasim.layers.preprocessing import resize_bytes
 from tests.data.image_files import fill_folder, smooth_image, write
 
 KEY = 5
@@ -103,3 +105,24 @@ def test_a_part_is_decoded_with_no_less_than_twice_the_pixels_that_are_wanted(sh
     whole = decode_jpeg_box(contents, box, 3)
     small = [tf.image.resize(each, (20, 20), antialias=True) for each in (part, whole)]
     assert np.sqrt(np.mean(np.square(small[0] - small[1]))) < 3
+
+
+def levels_apart(image, size):
+    quick, exact = resize_quickly(image, size), resize_bytes(image, (size, size))
+    assert quick.dtype == exact.dtype == tf.uint8
+    return np.sqrt(np.mean(np.square(np.subtract(quick, exact, dtype=np.float32))))
+
+
+@pytest.mark.parametrize("photograph", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_photographs_are_resized_as_everywhere(photograph):
+    pixels = getattr(skimage.data, photograph)()
+    shrinkages = [(s, s) for s in (1.1, 4 / 3, 1.5, 1.75, 1.9, 2, 2.11, 2.5, 2.8, 3, 4)]
+    for down, across in [*shrinkages, (1.2, 1.6), (0.8, 1.3), (0.6, 1.9), (2, 1.4), (2.8, 1.1)]:
+        crop = pixels[50 : 50 + round(64 * down), 20 : 20 + round(64 * across)]
+        assert levels_apart(tf.constant(crop), 64) < 3, (down, across)
+
+
+def test_what_grows_is_resized_as_everywhere():
+    for shape in ((40, 50, 3), (64, 64, 1), (1, 1, 3), (33, 64, 5)):
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        assert levels_apart(tf.constant(pixels), 64) < 0.1
