@@ -123,12 +123,12 @@ def test_without_a_sound_image_there_is_no_run(tmp_path):
 
 @pytest.mark.large
 def test_too_many_end_the_run_and_are_not_remembered(images, tmp_path):
-    """As when a disk is not mounted for a while."""
+    """As when a disk is not mounted for a while; some may be missed before the others."""
     out = tmp_path / "run"
     paths = [images / "train" / "dark" / f"{i}.png" for i in range(3)]
     change = AfterTheFirstEpoch(lambda: [path.unlink() for path in paths])
-    with pytest.raises(first_look.TooManyBadImagesError, match="3 of 24 files") as caught:
-        pretrain(images, out, callbacks=[change], max_bad=2, **ON_DISK)
+    with pytest.raises(first_look.TooManyBadImagesError, match="[123] of 24 files") as caught:
+        pretrain(images, out, callbacks=[change], max_bad=0, **ON_DISK)
     assert "traceback" in caught.value.__notes__[-1]
     assert not (out / "bad_images.json").exists()
 
