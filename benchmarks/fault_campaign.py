@@ -289,12 +289,16 @@ def campaign(folder, on):
     moments, tally = Tally(), Tally()
     for number in range(KILLS.value):
         out = folder / f"moment-{number}"
-        pids = start(out, on)
-        if wait(pids, rng.uniform(0.2, 1.0) * seconds) is None:
-            victim = rng.choice(pids)
-            kill([victim])
-            moments.kills += 1
-            see_others_end(out, [pid for pid in pids if pid != victim], moments)
+        begin, pids = time.monotonic(), start(out, on)
+        while wait(pids, rng.uniform(0.2, 1.0) * seconds) is not None:
+            # Quicker than the one before, and done by then.
+            seconds = min(seconds, time.monotonic() - begin)
+            tidy(out)
+            begin, pids = time.monotonic(), start(out, on)
+        victim = rng.choice(pids)
+        kill([victim])
+        moments.kills += 1
+        see_others_end(out, [pid for pid in pids if pid != victim], moments)
         finish_after_kill(out, on, whole, moments)
         tidy(out)
     yield "at a random moment", moments
