@@ -127,7 +127,7 @@ def test_too_many_end_the_run_and_are_not_remembered(images, tmp_path):
     out = tmp_path / "run"
     paths = [images / "train" / "dark" / f"{i}.png" for i in range(3)]
     change = AfterTheFirstEpoch(lambda: [path.unlink() for path in paths])
-    with pytest.raises(first_look.TooManyBadImagesError, match="[123] of 24 files") as caught:
+    with pytest.raises(first_look.TooManyBadImagesError, match=r"[123] of 24 files") as caught:
         pretrain(images, out, callbacks=[change], max_bad=0, **ON_DISK)
     assert "traceback" in caught.value.__notes__[-1]
     assert not (out / "bad_images.json").exists()
