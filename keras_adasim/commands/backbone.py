@@ -14,14 +14,13 @@ from keras_adasim.evaluation.feature_cache import weights_fingerprint
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.files import expand
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD, preprocess
-from keras_adasim.pretraining.reopening import reopen
+from keras_adasim.pretraining.reopening import reopen, run_and_checkpoint
 from keras_adasim.pretraining.results import ranged
-from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.validation import renamed
 
 HELP = (
-    "Folder of a run or an export; or hub:PRESET of KerasHub, or a preset's name, untrained. A "
-    "run's newest checkpoint is taken."
+    "Folder of a run, of one of its checkpoints or of an export; or hub:PRESET of KerasHub, or a "
+    "preset's name, untrained. A run's newest checkpoint is taken."
 )
 # As many as an export gives.
 LAST_BLOCKS = 4
@@ -101,10 +100,9 @@ def load_pretrained(identifier):
         ValueError: If the folder holds neither a run nor an export, or an export of before it
             carried its backbone.
     """
-    expand(identifier, "backbone")
-    folder = RunFolder(identifier) if expand(identifier).is_dir() else None
+    folder, checkpoint = _run_and_checkpoint(identifier)
     if folder is not None and folder.finished_epochs:
-        model = reopen(folder)
+        model = reopen(folder, checkpoint)
         backbone = trainable_clone(model.teacher, model.student)
         known = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
         size, augment = model.augment.crops.global_size, model.augment
@@ -138,10 +136,9 @@ def load_embedder(identifier):
         FileNotFoundError: If there is no such folder, and no preset of that name.
         ValueError: If the folder holds neither a run nor an export.
     """
-    expand(identifier, "backbone")
-    folder = RunFolder(identifier) if expand(identifier).is_dir() else None
+    folder, checkpoint = _run_and_checkpoint(identifier)
     if folder is not None and folder.finished_epochs:
-        return _of_run(folder)
+        return _of_run(folder, checkpoint)
     if folder is not None and folder.saved_model.is_dir():
         return _of_export(folder.saved_model, folder.path)
     if folder is not None and (folder.path / "saved_model.pb").exists():
@@ -154,9 +151,14 @@ def load_embedder(identifier):
     return _of_backbone(backbone, backbone.image_size, mean, std)
 
 
-def _of_run(folder):
-    """The teacher of a run's newest checkpoint."""
-    model = reopen(folder)
+def _run_and_checkpoint(identifier):
+    path = expand(identifier, "backbone")
+    return run_and_checkpoint(path, "backbone") if path.is_dir() else (None, None)
+
+
+def _of_run(folder, checkpoint):
+    """The teacher of a run's newest checkpoint, or of another one."""
+    model = reopen(folder, checkpoint)
     augment = model.augment
     known = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
     facts = {**known, "folder": folder.path}

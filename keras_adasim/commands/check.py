@@ -11,6 +11,7 @@ from keras_adasim.commands.running import run
 from keras_adasim.data.listing import named_suffixes, printable
 from keras_adasim.data.looking import HOW
 from keras_adasim.data.tar_source import in_archives
+from keras_adasim.validation import renamed
 
 DESCRIPTION = """
 Looks at all images of a folder, as `pretrain` does before its first step:
@@ -41,7 +42,8 @@ def define(values):
 
 def start(values):
     """Looks with parsed flags; ends the process with status 1 if a file is bad."""
-    sources = [data.open_folder(path, values.channels) for path in values.data_dir]
+    with renamed(path="data_dir"):
+        sources = [data.open_folder(path, values.channels) for path in values.data_dir]
     bad = sum([check(source, values.look) for source in sources])
     if bad:
         sys.exit(1)

@@ -16,7 +16,7 @@ from keras_adasim.data.looking import HOW
 from keras_adasim.evaluation import diverse_subset, doctor, embed
 from keras_adasim.evaluation.small_images import small_images
 from keras_adasim.files import expand, write_file
-from keras_adasim.validation import check_integer
+from keras_adasim.validation import check_integer, renamed
 
 DESCRIPTION = """
 Looks for what is wrong with images, with the features of a backbone and without labels:
@@ -75,7 +75,8 @@ def start(values):
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"Expected `out` to be a folder. Received: out={out}, a file")
     backbone = load_embedder(values.backbone)
-    sources = data.open_splits(values.data_dir, backbone.channels)
+    with renamed(path="data_dir"):
+        sources = data.open_splits(values.data_dir, backbone.channels)
     sources = {n: s for n, s in zip(("train", "test"), sources, strict=True) if s is not None}
     if values.num_to_label > len(sources["train"]):
         raise ValueError(

@@ -4,15 +4,13 @@ from absl import flags
 
 from keras_adasim import backbones, export
 from keras_adasim.backbones.stored_backbone import METADATA_NAME
-from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError, told
-from keras_adasim.checkpoints.checkpoint import NAME
+from keras_adasim.checkpoints import told
 from keras_adasim.commands.running import run
 from keras_adasim.export.folder import check_file, check_path
 from keras_adasim.export.metadata import Metadata
 from keras_adasim.files import expand
-from keras_adasim.pretraining.reopening import reopen
+from keras_adasim.pretraining.reopening import reopen, run_and_checkpoint
 from keras_adasim.pretraining.results import ranged
-from keras_adasim.pretraining.run_folder import RunFolder
 from keras_adasim.validation import check_integer, renamed
 
 DESCRIPTION = """
@@ -139,34 +137,13 @@ def open_network(path):
         backbone = backbones.get(path)
         value_range = {"value_range": facts.value_range} if facts.value_range else {}
         return backbone, facts.image_size, value_range, f"{backbone.name} of {path}"
-    path = path.absolute()
-    is_checkpoint = path.parent.name == "checkpoints" and NAME.fullmatch(path.name) is not None
-    folder = RunFolder(path.parent.parent if is_checkpoint else path)
-    checkpoint = checked_checkpoint(path) if is_checkpoint else None
+    folder, checkpoint = run_and_checkpoint(path, "backbone")
     model = reopen(folder, checkpoint)
     value_range = ranged(folder.recall()["settings"].get("value_range", (0, 0)))
-    place = told(*checkpoint.place) if is_checkpoint else folder.told
+    place = told(*checkpoint.place) if checkpoint else folder.told
     return (
         model,
         model.augment.crops.global_size,
         value_range,
         f"{model.teacher.name} after {place}",
     )
-
-
-def checked_checkpoint(path):
-    """The `Checkpoint` in a folder.
-
-    Raises:
-        ValueError: If it isn't there, or not whole.
-    """
-    checkpoint = Checkpoint(path)
-    try:
-        checkpoint.check()
-    except DamagedError as error:
-        there = [each.path.name for each in CheckpointFolder(path.parent).all()]
-        raise ValueError(
-            f"Expected `backbone` to be a whole checkpoint, one of {', '.join(there) or 'none'}. "
-            f"Received: backbone={path}, with {error}"
-        ) from error
-    return checkpoint

@@ -13,6 +13,7 @@ from keras_adasim.evaluation import embed, gallery
 from keras_adasim.files import expand, write_file
 from keras_adasim.pretraining.evidence import Evidence, Pictures, make_gallery, open_images
 from keras_adasim.pretraining.page import checked_folder
+from keras_adasim.pretraining.reopening import run_and_checkpoint
 from keras_adasim.reporting import gallery_page
 from keras_adasim.validation import check_integer, renamed
 
@@ -44,7 +45,7 @@ def main(argv=None, program="gallery"):
 def define(values):
     """Defines the flags."""
     for name, text in (
-        ("run", "Folder of a run, whose newest checkpoint is taken."),
+        ("run", "Folder of a run, whose newest checkpoint is taken, or of a checkpoint."),
         ("backbone", f"Instead of a run: {HELP}"),
         ("out", "Folder to write gallery.html and gallery.json into."),
     ):
@@ -91,10 +92,11 @@ def start(values):
 
 
 def of_run(values):
-    """The `Gallery` of a run's newest checkpoint."""
-    folder = checked_folder(values.run)
+    """The `Gallery` of a run's newest checkpoint, or of another one."""
+    folder, checkpoint = run_and_checkpoint(expand(values.run, "run"), "run")
+    folder = checked_folder(folder.path)
     settings, plan = folder.written("settings")["settings"], folder.written("plan")
-    evidence = Evidence(folder, settings)
+    evidence = Evidence(folder, settings, checkpoint=checkpoint)
     if evidence.features is None:
         raise ValueError(
             "Expected `run` with a bank in its checkpoint. Received: "

@@ -64,6 +64,8 @@ def start(values):
         check_integer("blocks", number)
     check_number("momentum", values.momentum, minimum=0, below=1)
     protocol = open_protocol("linear", values, integers=("epochs",))
+    if last_blocks := protocol.backbone.last_blocks:
+        parts_of_blocks(1, last_blocks, values.blocks)  # Before features are computed.
     train, test = with_test(*open_images(protocol), values.seed)
     evaluate(protocol, train, test)
 

@@ -90,12 +90,13 @@ class Pictures:
 
 
 class Evidence:
-    """Bank and pairing of a run, from its newest checkpoint.
+    """Bank and pairing of a run, from a checkpoint.
 
     Args:
         folder: `RunFolder`.
         settings: Dict of the run's settings.
         pairing: The pairing, if it is in memory; else it is read.
+        checkpoint: The `Checkpoint`; the newest by default.
 
     Attributes:
         checkpoint: The `Checkpoint`, or None.
@@ -107,9 +108,9 @@ class Evidence:
         ValueError: If the checkpoint is damaged, or of another version.
     """
 
-    def __init__(self, folder, settings, pairing=None):
+    def __init__(self, folder, settings, pairing=None, checkpoint=None):
         self._folder, self._settings, self._pairing = folder, settings, pairing
-        self.checkpoint = CheckpointFolder(folder.checkpoints).newest()
+        self.checkpoint = checkpoint or CheckpointFolder(folder.checkpoints).newest()
         self.keys, self.features, self.records = place_keys(0), None, None
         if self.checkpoint is None:
             return

@@ -10,8 +10,11 @@ import tensorflow as tf
 
 from keras_adasim import data
 from keras_adasim.callbacks import Backup
+from keras_adasim.checkpoints import Checkpoint, CheckpointFolder, DamagedError
+from keras_adasim.checkpoints.checkpoint import NAME
 from keras_adasim.pretraining import building, surroundings
 from keras_adasim.pretraining.deciding import Decision
+from keras_adasim.pretraining.run_folder import RunFolder
 
 
 class NoImages(data.Source):
@@ -78,3 +81,31 @@ def window_files(folder):
     """Path of a new folder: beside the checkpoints, whose files it can link, if that may be."""
     beside = folder.path if os.access(folder.path, os.W_OK) else tempfile.gettempdir()
     return os.path.join(beside, f".window-{uuid.uuid4().hex}")
+
+
+def run_and_checkpoint(path, name):
+    """What the folder of a run, or of one of its checkpoints, stands for.
+
+    Args:
+        path: A `pathlib.Path`.
+        name: Of the argument, for errors.
+
+    Returns:
+        Tuple of the `RunFolder` and the `Checkpoint`, None for a run's own folder.
+
+    Raises:
+        ValueError: If a checkpoint isn't there, or not whole.
+    """
+    place = path.absolute()
+    if place.parent.name != "checkpoints" or NAME.fullmatch(place.name) is None:
+        return RunFolder(path), None
+    checkpoint = Checkpoint(place)
+    try:
+        checkpoint.check()
+    except DamagedError as error:
+        there = [each.path.name for each in CheckpointFolder(place.parent).all()]
+        raise ValueError(
+            f"Expected `{name}` to be a whole checkpoint, one of {', '.join(there) or 'none'}. "
+            f"Received: {name}={path}, with {error}"
+        ) from error
+    return RunFolder(place.parent.parent), checkpoint

@@ -77,6 +77,9 @@ def test_a_run_is_a_backbone_for_the_other_commands(finished, images, tmp_path, 
 def test_a_run_and_its_export_look_at_images_of_any_size(finished):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     expected = load_embedder(finished).look(pixels)
+    newest = finished / "checkpoints" / "epoch-1"
+    features = load_embedder(newest).look(pixels)["features"]
+    np.testing.assert_array_equal(features, expected["features"])
     for folder in (finished, finished / "saved_model"):
         network = load_network(folder)
         found = network.look(tf.constant(pixels))

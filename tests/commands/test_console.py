@@ -1,5 +1,8 @@
 """`keras-adasim` itself: lists, version, and what it doesn't know."""
 
+import runpy
+import sys
+
 import pytest
 
 import keras_adasim
@@ -47,3 +50,15 @@ def test_every_command_has_help_and_refuses_unknown_flags(capsys, name):
     assert err.startswith(f"keras-adasim {name}: ")
     assert err.count("\n") == 1
     assert "color" in err
+
+
+@pytest.mark.parametrize("name", sorted(set(console.COMMANDS) - {"pretrain", "launch"}))
+def test_a_module_of_evaluation_is_the_command(name, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    runpy.run_module(f"evaluation.{name}", run_name="__main__")
+    of_module = capsys.readouterr().out
+    status, out, _ = run(capsys, name, "--help")
+    assert status == 0
+    begin, other = f"keras-adasim {name} ", f"python -m evaluation.{name} "
+    assert out.startswith(begin)
+    assert of_module == other + out.removeprefix(begin)

@@ -55,6 +55,19 @@ def test_a_run(finished, tmp_path, capsys):
     assert "--overwrite" in err
 
 
+def test_a_checkpoint(finished, tmp_path, capsys):
+    places = finished / "checkpoints"
+    status, _, err = run(
+        capsys, "gallery", f"--run={places / 'epoch-1'}", f"--out={tmp_path}", "--count=2"
+    )
+    assert (status, err) == (0, "")
+    assert json.loads((tmp_path / "gallery.json").read_text())["epoch"] == 1
+    flags = [f"--run={places / 'epoch-9'}", f"--out={tmp_path / 'again'}"]
+    status, _, err = run(capsys, "gallery", *flags)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--run to be a whole checkpoint, one of epoch-1, epoch-2" in err
+
+
 def test_images_by_their_paths(finished, images, tmp_path, capsys):
     whole = images / "train" / "dark" / "3.png"
     flags = [f"--path={whole}", "--path=bright/1.png", f"--run={finished}", f"--out={tmp_path}"]
