@@ -380,3 +380,9 @@ def check_not_begun(name, value, iterations):
             f"Expected no change of `{name}` after the first step, which has it for good. "
             f"Received: {name}={value!r}. Pass a schedule of the step at the start, or build anew."
         )
+
+
+def reason(error):
+    """The line of an error that tells most; Keras' begin with the layer, and have colors."""
+    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
+    return next((line for line in lines if line.startswith("Expected")), lines[0] if lines else "")

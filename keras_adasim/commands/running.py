@@ -7,6 +7,7 @@ import textwrap
 
 from absl import flags
 
+from keras_adasim.validation import reason
 from keras_adasim.workers import WorkerLostError
 
 MENDABLE = (ValueError, OSError, ImportError, flags.Error)
@@ -106,6 +107,8 @@ def status(error):
 def one_line(error, values):
     """An error's message and notes in one line, arguments named as the flags that they are."""
     message = str(error) or "no message"
+    if message.startswith("Exception encountered when calling"):
+        message = reason(error)
     if not isinstance(error, MENDABLE):
         message = f"{type(error).__name__}: {telling(message)}"
     sentences = [message, *getattr(error, "__notes__", ())]

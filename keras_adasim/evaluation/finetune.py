@@ -1,7 +1,6 @@
 """Fine-tuning: a pretrained backbone becomes a classifier of labeled images."""
 
 import dataclasses
-import re
 
 import keras
 import numpy as np
@@ -15,7 +14,7 @@ from keras_adasim.evaluation.splits import stratified_split
 from keras_adasim.evaluation.standard_error import standard_error
 from keras_adasim.export.image_classifier import ImageClassifier
 from keras_adasim.layers.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from keras_adasim.validation import check_has, check_integer, check_number
+from keras_adasim.validation import check_has, check_integer, check_number, reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,7 +233,7 @@ def checked_size(backbone, image_size, channels):
     except (ValueError, tf.errors.OpError) as error:
         raise ValueError(
             f"Expected `image_size` to be a size that {backbone.name} takes. Received: "
-            f"image_size={size}. {_reason(error)}"
+            f"image_size={size}. {reason(error)}"
         ) from error
     if not isinstance(outputs, dict) or "features" not in outputs:
         raise ValueError(
@@ -261,12 +260,6 @@ def _result(classifier, watch, test, settings, trained, held_out):
         {**told, "image_size": classifier.image_size},
         watch.log,
     )
-
-
-def _reason(error):
-    """The line of an error that tells most; Keras' begin with the layer, and have colors."""
-    lines = re.sub(r"\x1b\[\d*m", "", str(error)).strip().splitlines()
-    return next((line for line in lines if line.startswith("Expected")), lines[0])
 
 
 def _silent(line):

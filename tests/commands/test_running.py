@@ -1,9 +1,11 @@
 """Flags parsed, errors in one line, exit statuses."""
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags
 
+from keras_adasim import backbones
 from keras_adasim.commands import running
 from keras_adasim.pretraining.stopping import Stopped
 
@@ -47,6 +49,16 @@ def test_mendable_errors_are_one_line(run, error):
     status, printed = run(_fail(error))
     assert status == 2
     assert printed == "train: " + " ".join(str(error).split()) + "\n"
+
+
+def test_of_an_error_in_a_layer_the_cause_is_told(run):
+    patches = backbones.VisionTransformer(8, 4, 8, 1, 2).patch_embedding
+    with pytest.raises(ValueError, match="Exception encountered") as caught:
+        patches(np.zeros((1, 9, 9, 3)))
+    status, printed = run(_fail(caught.value))
+    assert status == 2
+    assert printed.startswith("train: Expected images whose height and width are multiples of")
+    assert printed.endswith("Received: height=9, width=9\n")
 
 
 def test_arguments_are_named_as_flags(run):
