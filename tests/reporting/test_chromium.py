@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -41,16 +42,24 @@ const found = {
   ink: getComputedStyle(document.body).color,
   broken: [...document.images].filter((image) => !image.naturalWidth).length,
   wide: document.documentElement.scrollWidth - innerWidth,
+  width: innerWidth,
 };
 document.body.dataset.found = JSON.stringify(found);
 """
+# A window of Chromium is at least 500 pixels wide, a frame is not.
+PHONE = """
+<iframe width="{width}" height="800" frameborder="0" srcdoc="{page}" onload="
+  document.body.dataset.found = this.contentDocument.body.dataset.found"></iframe>
+"""
 
 
-def look(page, folder, *flags):
-    """What the probe notes, and what Chromium says of the page."""
+def look(page, folder, *flags, phone=None):
+    """What the probe notes, in a frame as wide as a phone's, and what Chromium says of the page."""
     digest = base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
     page = page.replace(DIGEST, f"{DIGEST}&#x27; &#x27;sha256-{digest}")
     page = page.replace("</body>", f"<script>{PROBE}</script></body>")
+    if phone:
+        page = PHONE.format(width=phone, page=html.escape(page))
     (folder / "page.html").write_text(page)
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     command += [f"--user-data-dir={folder / 'profile'}", *flags, "--dump-dom"]
@@ -59,7 +68,7 @@ def look(page, folder, *flags):
     )
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     noted = re.search(r'data-found="([^"]*)"', done.stdout)
-    return json.loads(noted[1].replace("&quot;", '"').replace("&amp;", "&")), said
+    return json.loads(html.unescape(noted[1])), said
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +87,9 @@ def test_light_on_a_desk_and_dark_on_a_phone(page, tmp_path):
     assert (light["gone"], light["broken"]) == ("none", 0)
     assert light["wide"] <= 0
     dark_flags = ("--blink-settings=preferredColorScheme=0", "--force-dark-mode")
-    dark, said = look(page, tmp_path, "--window-size=400,800", *dark_flags)
+    dark, said = look(page, tmp_path, *dark_flags, phone=400)
     assert said == []
+    assert dark["width"] == 400
     assert dark["wide"] <= 0
     assert brightness(light["paper"]) > 0.9 > 0.2 > brightness(dark["paper"])
     assert brightness(light["ink"]) < 0.2 < 0.8 < brightness(dark["ink"])
