@@ -72,6 +72,13 @@ def start(values):
             raise ValueError("Expected `epochs` with --finetune alone. Received: --nofinetune")
     protocol = open_protocol("few_labels", values)
     train, test = with_test(*open_images(protocol), values.seed)
+    _, sizes = np.unique(np.asarray(train.labels), return_counts=True)
+    for count in counts:
+        if small := np.count_nonzero(sizes < count):
+            print(
+                f"{count} per class: {small} of {len(sizes)} classes have fewer, down to "
+                f"{sizes.min()}, of which all are taken"
+            )
     evaluate(protocol, train, test, subsets(train.labels, shares, counts, values.seed))
 
 

@@ -29,8 +29,9 @@ def test_without_a_test_set_a_fifth_is_held_out(embedder, labeled_images, capsys
     """The features of all images are the same that leave-one-out has computed."""
     flags = ["--backbone=colors", f"--data_dir={labeled_images / 'train'}"]
     assert run(capsys, "knn", *flags, "--k=2")[0] == 0
-    status, out, err = run(capsys, "few_labels", *flags, "--per_class=2")
+    status, out, err = run(capsys, "few_labels", *flags, "--per_class=2", "--per_class=9")
     assert status == 0, err
+    assert "9 per class: 3 of 3 classes have fewer, down to 5, of which all are taken" in out
     assert "3 of 18 images are held out, by seed 0" in out
     assert out.count("18 features from the cache") == 2
     assert "15 training images, 3 test images" in out
