@@ -107,9 +107,8 @@ def remarks(looks, source):
     lines = []
     if source.others:
         lines.append(f"left out by suffix: {named_suffixes(source.others)}")
-    alpha = sum(len(i) for kind, i in looks.by_kind() if kind.mode.endswith("with alpha"))
-    if alpha:
-        lines.append(f"with an alpha channel, which is dropped: {alpha}")
+    if looks.num_with_alpha:
+        lines.append(f"with an alpha channel, which is dropped: {looks.num_with_alpha}")
     by_header = np.count_nonzero(~looks.full & (looks.kind >= 0))
     if by_header:
         lines.append(

@@ -41,6 +41,11 @@ def sound_images(source, what, how="auto", folder=None):
     begin = time.monotonic()
     looks = data.look_at(source, how, path and data.Looks.read(path), say=say)
     _remember(looks, path, time.monotonic() - begin)
+    if looks is not None and looks.num_with_alpha:
+        say(
+            f"{looks.num_with_alpha} of {len(source)} {what} have an alpha channel, which is "
+            f"dropped: the network takes {source.channels} channels"
+        )
     if looks is None or not len(looks.bad):
         return source, {}
     count = f"{len(looks.bad)} of {len(source)} {what} can't be read"

@@ -88,6 +88,11 @@ class Looks:
         self.height[index], self.width[index] = seen.height, seen.width
         self.full[index] = seen.full
 
+    @property
+    def num_with_alpha(self):
+        """Number of images with an alpha channel, which is dropped."""
+        return sum(len(i) for kind, i in self.by_kind() if kind.mode.endswith("with alpha"))
+
     def by_kind(self):
         """Yields every `Kind` that is there, the most frequent first, and its images' indices."""
         numbers, counts = np.unique(self.kind[self.kind >= 0], return_counts=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_adasim import data
 from keras_adasim.commands import embed, sound_images
@@ -42,6 +43,17 @@ def test_embed_leaves_them_out(embedder, damaged, tmp_path, capsys, monkeypatch)
     assert "1 of 19 images can't be read" in out
     with np.load(tmp_path / "x.npz") as arrays:
         assert arrays["features"].shape == (18, 3)
+
+
+def test_embed_says_what_it_drops(embedder, labeled_images, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(embed, "load_embedder", lambda identifier: embedder)
+    path = labeled_images / "train" / "red" / "7.png"
+    path.write_bytes(tf.io.encode_png(np.zeros((8, 8, 4), np.uint8)).numpy())
+    flags = [f"--data_dir={labeled_images / 'train'}", f"--out={tmp_path / 'x.npz'}"]
+    status, out, err = run(capsys, "embed", "--backbone=colors", *flags)
+    assert status == 0, err
+    dropped = "1 of 19 images have an alpha channel, which is dropped: the network takes 3 channels"
+    assert dropped in out
 
 
 def test_looks_are_remembered_if_they_took_long(damaged, tmp_path, monkeypatch):
