@@ -19,8 +19,27 @@ def expected_crop(image, draws, scale, size, interpolation):
     (box,) = random_resized_boxes(draws[None], *image.shape[:2], scale).numpy()
     top, left, height, width = box
     crop = image[top : top + height, left : left + width]
-    resized = tf.image.resize(crop, (size, size), interpolation, antialias=True)
+    down = np.array([height, width]) / size
+    is_half = np.any(np.abs(down - 2) < 0.1)
+    if (
+        interpolation == "bilinear"
+        and 4 / 3 < down.max() < 2.85
+        and down.min() >= 1
+        and not is_half
+    ):
+        rows, columns = (overlaps(side, size) for side in (height, width))
+        resized = np.einsum("oh,hwc,pw->opc", rows, crop, columns)
+    else:
+        antialias = interpolation == "bicubic" or bool(down.max() > 4 / 3)
+        resized = tf.image.resize(crop, (size, size), interpolation, antialias=antialias)
     return np.clip(np.round(resized), 0, 255)
+
+
+def overlaps(side, size):
+    """(size, side) shares that the pixels of a line have in each of `size` equal parts of it."""
+    ends, pixels = np.linspace(0, side, size + 1), np.arange(side)
+    last = np.minimum(ends[1:, None], pixels + 1)
+    return np.maximum(last - np.maximum(ends[:-1, None], pixels), 0) * size / side
 
 
 @pytest.mark.parametrize(
@@ -46,7 +65,7 @@ def test_crops_equal_those_of_decoded_images(tmp_path, suffix, num_local, interp
             assert view.dtype == tf.uint8
             image = images[partner if i == 1 else index]
             expected = expected_crop(image, draws[i], scale, size, interpolation)
-            tolerance = 3 if suffix == ".png" else 12
+            tolerance = 1 if suffix == ".png" else 12
             np.testing.assert_allclose(view.numpy().astype(int), expected, atol=tolerance)
 
 
