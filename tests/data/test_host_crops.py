@@ -21,16 +21,11 @@ def expected_crop(image, draws, scale, size, interpolation):
     crop = image[top : top + height, left : left + width]
     down = np.array([height, width]) / size
     is_half = np.any(np.abs(down - 2) < 0.1)
-    if (
-        interpolation == "bilinear"
-        and 4 / 3 < down.max() < 2.85
-        and down.min() >= 1
-        and not is_half
-    ):
+    if interpolation == "bilinear" and 1 < down.max() < 2.85 and down.min() >= 1 and not is_half:
         rows, columns = (overlaps(side, size) for side in (height, width))
         resized = np.einsum("oh,hwc,pw->opc", rows, crop, columns)
     else:
-        antialias = interpolation == "bicubic" or bool(down.max() > 4 / 3)
+        antialias = interpolation == "bicubic" or bool(down.max() > 1)
         resized = tf.image.resize(crop, (size, size), interpolation, antialias=antialias)
     return np.clip(np.round(resized), 0, 255)
 
